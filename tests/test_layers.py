@@ -1,0 +1,63 @@
+"""Imports point down: a room imports itself, what it is granted here, and third parties."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).resolve().parents[1] / "src" / "plano_asgi"
+
+_GROUND = "_json errors conversation"
+_LOW = f"{_GROUND} exchange"
+_MIDDLE = f"{_LOW} wire asgi stores signals"
+_SIBLINGS = "providers routing guards filters memory agents functions telemetry"
+MAY_IMPORT = {
+    "_json": "",
+    "errors": "",
+    "conversation": "_json errors",
+    "exchange": _GROUND,
+    "wire": _LOW,
+    "asgi": _LOW,
+    "stores": _LOW,
+    "signals": _LOW,
+    "providers": _MIDDLE,
+    "routing": _MIDDLE,
+    "guards": _MIDDLE,
+    "filters": _MIDDLE,
+    "memory": _MIDDLE,
+    "agents": _MIDDLE,
+    "functions": _MIDDLE,
+    "telemetry": _MIDDLE,
+    "attempts": f"{_MIDDLE} providers",
+    "middleware": f"{_MIDDLE} guards memory telemetry",
+    "gateway": f"{_MIDDLE} {_SIBLINGS} attempts",
+    "config": f"{_MIDDLE} {_SIBLINGS} attempts middleware gateway",
+    "server": f"{_MIDDLE} {_SIBLINGS} attempts middleware gateway config",
+    "standalone": f"{_LOW} config server",
+}
+
+
+def test_every_room_is_listed() -> None:
+    """A new package or module has to say here what it may import."""
+    rooms = {p.stem for p in SRC.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+    assert rooms - {"__init__", "__pycache__"} <= set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_imports_point_down(room: str) -> None:
+    """No module reaches up, nor sideways."""
+    allowed = {room, *MAY_IMPORT[room].split()}
+    for path in [*SRC.glob(f"{room}.py"), *(SRC / room).rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+                if node.module == "plano_asgi":
+                    names = [f"plano_asgi.{alias.name}" for alias in node.names]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            for name in names:
+                if name.startswith("plano_asgi."):
+                    assert name.split(".")[1] in allowed, f"{path}:{node.lineno} imports {name}"
