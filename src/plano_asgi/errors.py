@@ -176,16 +176,17 @@ class UpstreamError(PlanoError):
     """
     The upstream's cause. ``retryable`` says whether another attempt may help.
 
-    *provider* and *model* are filled in by the attempt engine; the message is safe to show: it
-    never carries a URL's query, a header or a key.
+    *provider*, *model* and *dialect* are filled in by the attempt engine; the message is safe to
+    show: it never carries a URL's query, a header or a key.
     """
 
     status = 502
     type = "api_error"
-    code = "upstream_error"
+    code: str | None = "upstream_error"
     retryable = True
     provider: str | None = None
     model: str | None = None
+    dialect: str = ""
 
 
 class UpstreamStatus(UpstreamError):

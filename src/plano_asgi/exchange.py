@@ -82,6 +82,8 @@ class Exchange:
     read_request: Callable[[JSONObject], ChatRequest]
     identity: Any = None
     """What ``auth=`` vouched for; never taken from the request body."""
+    has_packed_reasoning: bool = False
+    """The body replays reasoning of another dialect that we packed for the client."""
     stream: bool = False
     model: str | None = None
     """The model the client asked for."""

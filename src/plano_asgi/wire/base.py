@@ -120,6 +120,13 @@ class Dialect(Protocol):
         """The error body a client of this dialect expects, ours and the upstream's alike."""
         ...
 
+    def write_stream_error(self, error: PlanoError, request_id: str | None, /) -> bytes:
+        """
+        One error event that stands alone, for a relayed stream that broke off (a rebuilt one ends
+        with ``StreamWriter.fail``, which knows what is open).
+        """
+        ...
+
     def error_in_body(self, body: JSONObject, /) -> UpstreamStatus | None:
         """The error that hides in a 200 JSON body, if there is one."""
         ...

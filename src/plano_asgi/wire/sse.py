@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from plano_asgi.errors import UpstreamProtocolError
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-_FRAME_END = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n|\r\n\n|\r\n\r(?!\n)")
+_FRAME_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n|\Z))")
 _BOM = b"\xef\xbb\xbf"
 
 DONE = "[DONE]"
@@ -123,33 +123,65 @@ class SSEFramer:
     """
     Cut a relayed stream at event boundaries without decoding it.
 
-    ``feed`` returns whole frames, byte for byte; what follows the last blank line is held.
+    ``feed`` returns whole frames, byte for byte; what follows the last blank line is held (in
+    pieces: a large event that arrives in many reads is joined once).
+
+    Raises (from ``feed``):
+        UpstreamProtocolError: An event is larger than *max_event_bytes*.
     """
 
-    __slots__ = ("_held",)
+    __slots__ = ("_held", "_max", "_size")
 
-    def __init__(self) -> None:
-        self._held = b""
+    def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._held: list[bytes] = []
+        self._size = 0
+        self._max = max_event_bytes
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes; return everything up to the last event boundary (often all)."""
-        data = self._held + chunk if self._held else chunk
-        if data.endswith(b"\n\n"):
-            self._held = b""
-            return data
-        if b"\r" not in data:
-            cut = data.rfind(b"\n\n") + 2
-            if cut == 1:
-                cut = 0
-        else:
-            cut = max((match.end() for match in _FRAME_END.finditer(data)), default=0)
-        self._held = data[cut:]
+        if not self._held:
+            if chunk.endswith(b"\n\n"):
+                return chunk
+            cut = _last_boundary(chunk)
+            if cut:
+                self._hold(chunk[cut:])
+                return chunk[:cut]
+            self._hold(chunk)
+            return b""
+        # A boundary may straddle the seam: look at the last three bytes before it, too.
+        seam = b"".join(self._held[-3:])[-3:] if len(self._held[-1]) < 3 else self._held[-1][-3:]
+        boundary = _last_boundary(seam + chunk)
+        if not boundary:
+            self._hold(chunk)
+            return b""
+        data = b"".join((*self._held, chunk))
+        cut = boundary + len(data) - len(chunk) - len(seam)
+        self._held.clear()
+        self._size = 0
+        self._hold(data[cut:])
         return data[:cut]
 
     def close(self) -> bytes:
         """Return what is held: the upstream closed without a last blank line."""
-        held, self._held = self._held, b""
+        held = b"".join(self._held)
+        self._held.clear()
+        self._size = 0
         return held
+
+    def _hold(self, rest: bytes) -> None:
+        if not rest:
+            return
+        self._held.append(rest)
+        self._size += len(rest)
+        if self._size > self._max:
+            raise UpstreamProtocolError(f"an event of the upstream is over {self._max} bytes")
+
+
+def _last_boundary(data: bytes) -> int:
+    """Where the last blank line of *data* ends; 0 if there is none."""
+    if b"\r" not in data:
+        return data.rfind(b"\n\n") + 2 if b"\n\n" in data else 0
+    return max((match.end() for match in _FRAME_END.finditer(data)), default=0)
 
 
 def encode(data: bytes, event: str = "") -> bytes:
