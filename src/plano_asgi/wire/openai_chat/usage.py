@@ -1,0 +1,76 @@
+"""
+Token counts, both ways.
+
+``prompt_tokens`` includes cached ones everywhere. Whether ``completion_tokens`` includes reasoning
+differs between upstreams (xAI's and Google's do not), but ``total_tokens`` always counts it: what
+the total has beyond prompt and completion is output.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plano_asgi._json import JSONObject
+from plano_asgi.conversation import Usage
+from plano_asgi.wire.openai_chat.fields import NAME
+
+_CACHE_READ = (
+    ("prompt_tokens_details", "cached_tokens"),
+    ("prompt_cache_hit_tokens",),  # DeepSeek
+    ("cache_read_input_tokens",),  # gateways in front of Anthropic
+    ("cached_tokens",),
+)
+_CACHE_CREATION = (
+    ("prompt_tokens_details", "cache_write_tokens"),
+    ("prompt_tokens_details", "cache_creation_tokens"),
+    ("cache_creation_input_tokens",),
+)
+_REASONING = (("completion_tokens_details", "reasoning_tokens"), ("reasoning_tokens",))
+
+
+def read_usage(raw: Any) -> Usage | None:
+    """Usage from an answer's or a chunk's ``usage``; ``None`` where it counts nothing."""
+    if not isinstance(raw, dict):
+        return None
+    prompt, completion, total = (
+        _count(raw, ((key,),)) for key in ("prompt_tokens", "completion_tokens", "total_tokens")
+    )
+    if not (prompt or completion or total):
+        return None
+    output = max(completion, total - prompt)
+    return Usage(
+        input_tokens=prompt,
+        output_tokens=output,
+        cache_read_input_tokens=_count(raw, _CACHE_READ),
+        cache_creation_input_tokens=_count(raw, _CACHE_CREATION),
+        reasoning_output_tokens=_count(raw, _REASONING) or output - completion,
+        raw=raw,
+        dialect=NAME,
+    )
+
+
+def write_usage(usage: Usage) -> JSONObject:
+    """``usage`` for a client: as the upstream spelled it where that was chat."""
+    if usage.dialect == NAME and usage.raw and not usage.estimated:
+        return usage.raw
+    prompt: JSONObject = {"cached_tokens": usage.cache_read_input_tokens}
+    if usage.cache_creation_input_tokens:
+        prompt["cache_write_tokens"] = usage.cache_creation_input_tokens
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": prompt,
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_output_tokens},
+    }
+
+
+def _count(raw: JSONObject, paths: tuple[tuple[str, ...], ...]) -> int:
+    """The first count above zero along *paths*."""
+    for path in paths:
+        value: Any = raw
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        if isinstance(value, int) and value > 0:
+            return value
+    return 0
