@@ -58,6 +58,11 @@ class UpstreamProvider(Protocol):
         ...
 
     @property
+    def missing(self) -> str | None:
+        """What has to be configured before it can be asked, in a sentence; ``None`` if nothing."""
+        ...
+
+    @property
     def timeouts(self) -> Timeouts: ...
 
     def dialect_for(self, client_dialect: str, model: str, /) -> str:
