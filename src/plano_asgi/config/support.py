@@ -1,0 +1,119 @@
+"""
+What a configuration asks for that this release does not do, by name.
+
+Every key of Plano is read and checked; a feature that is still to come has a row here and loses
+it with its arrival. ``refuse``: to serve without it would be unsafe or change what clients get.
+``warn``: the gateway works, without what the sentence says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+from plano_asgi.config.issues import Issue, Place, Severity, dotted
+from plano_asgi.config.schema import PlanoConfig
+from plano_asgi.config.schema_base import ConfigModel
+
+Row: TypeAlias = tuple[Severity, str]
+
+UNSUPPORTED: Mapping[str, Row] = {
+    "prompt_guards": ("refuse", "guards are not in this release: no prompt would be checked"),
+    "guards": ("refuse", "guards are not in this release: nothing would be checked"),
+    "ratelimits": ("refuse", "rate limits are not in this release: none would hold"),
+    "listeners.*.input_filters": (
+        "refuse",
+        "filters are not in this release: requests would go upstream unfiltered",
+    ),
+    "listeners.*.output_filters": (
+        "refuse",
+        "filters are not in this release: answers would reach clients unfiltered",
+    ),
+    "listeners.*.type=agent": (
+        "refuse",
+        "agents are not in this release: nobody would answer on this listener",
+    ),
+    "listeners.*.type=prompt": (
+        "refuse",
+        "prompt targets are not in this release: nobody would answer on this listener",
+    ),
+    "prompt_targets": (
+        "refuse",
+        "prompt targets are not in this release: the model would answer by itself",
+    ),
+    "overrides.upstream_tls_ca_path": (
+        "refuse",
+        "a CA bundle of its own is not in this release: the system's would be trusted",
+    ),
+    "agents": ("warn", "agents are not in this release"),
+    "filters": ("warn", "filters are not in this release"),
+    "endpoints": ("warn", "endpoints serve prompt targets, which are not in this release"),
+    "system_prompt": ("warn", "belongs to prompt targets, which are not in this release"),
+    "routing_preferences": (
+        "warn",
+        "preference routing is not in this release: the model a client names is used",
+    ),
+    "model_metrics_sources": ("warn", "rankings by price or speed are not in this release"),
+    "routing": ("warn", "sessions are not in this release: no conversation is bound to a model"),
+    "prompt_caching.enabled": (
+        "warn",
+        "cache markers are not in this release: clients set their own",
+    ),
+    "state_storage": (
+        "warn",
+        "conversation state is not in this release: previous_response_id works only where the "
+        "provider keeps the state itself",
+    ),
+    "tracing": ("warn", "tracing is not in this release: no span is exported"),
+    "model_providers.*.capabilities": ("warn", "choosing by capability is not in this release"),
+    "overrides.llm_routing_model": ("warn", "preference routing is not in this release"),
+    "overrides.agent_orchestration_model": ("warn", "agents are not in this release"),
+    "overrides.orchestrator_model_context_length": ("warn", "routing models are not asked"),
+    "overrides.use_agent_orchestrator": ("warn", "agents are not in this release"),
+    "overrides.optimize_context_window": ("warn", "prompt targets are not in this release"),
+    "overrides.prompt_target_intent_matching_threshold": (
+        "warn",
+        "prompt targets are not in this release; Plano does not read it either",
+    ),
+    "overrides.disable_signals": ("warn", "signals are not in this release: none are computed"),
+}
+"""Where in a configuration (``*`` is any entry, ``=`` a value) and what to say about it."""
+
+
+def unsupported(config: PlanoConfig) -> list[Issue]:
+    """
+    Everything *config* asks for in vain, ``refuse`` first.
+
+    A key counts as asked for when its value differs from the default: ``tracing: {}`` asks for
+    nothing.
+    """
+    issues = [
+        Issue(path=dotted(place), message=message, severity=severity)
+        for pattern, (severity, message) in UNSUPPORTED.items()
+        for place in _asked(config, pattern)
+    ]
+    issues += [
+        Issue(path=f"overrides.{key}", message="is not known and not read", severity="warn")
+        for key in config.overrides.model_extra or ()
+    ]
+    return sorted(issues, key=lambda issue: issue.severity != "refuse")
+
+
+def _asked(config: PlanoConfig, pattern: str) -> list[Place]:
+    """The places matching *pattern* that hold more than their default."""
+    path, _, wanted = pattern.partition("=")
+    found = _walk(config, (), path.split("."))
+    return [place for place, value in found if not wanted or value == wanted]
+
+
+def _walk(value: object, place: Place, parts: list[str]) -> Iterator[tuple[Place, object]]:
+    if not parts:
+        yield place, value
+    elif parts[0] == "*" and isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _walk(item, (*place, index), parts[1:])
+    elif isinstance(value, ConfigModel):
+        field = type(value).model_fields[parts[0]]
+        inner = getattr(value, parts[0])
+        if inner != field.get_default(call_default_factory=True, validated_data={}):
+            yield from _walk(inner, (*place, field.alias or parts[0]), parts[1:])
