@@ -1,0 +1,1 @@
+"""ASGI building blocks: bodies, responses, disconnects, lifespan. No wire formats."""
