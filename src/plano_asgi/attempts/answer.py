@@ -1,0 +1,225 @@
+"""An upstream answer that has passed the commit point: what an attempt yields."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import anyio
+
+from plano_asgi._json import JSONObject, loads
+from plano_asgi.conversation import CONTENT_EVENTS, Ended, Failed, Finished, StreamEvent
+from plano_asgi.errors import (
+    UpstreamError,
+    UpstreamProtocolError,
+    UpstreamReset,
+    UpstreamTimeout,
+)
+from plano_asgi.exchange import Candidate
+from plano_asgi.providers.client import UpstreamReply
+from plano_asgi.wire.accumulate import response_events
+from plano_asgi.wire.base import Dialect, StreamReader
+
+_SLICE_BYTES = 4096
+_ERROR_BODY_BYTES = 64 << 10
+_HTML_START = (b"<",)
+_SSE_START = (b"data:", b"event:", b"id:", b"retry:", b":")
+_SECRET_HEADERS = ("authorization", "x-api-key", "api-key")
+_SSE = "text/event-stream"
+
+
+@dataclass(slots=True, kw_only=True)
+class Answer:
+    """
+    A good answer, open. ``dialect`` is ``None`` for a relayed path.
+
+    Unary: ``body`` (and ``json`` for a chat dialect) are set. Stream: ``head`` are the bytes read
+    up to the commit point, ``events`` what they meant, ``unread`` bytes of ``head`` that
+    ``reader`` has not been fed yet; the rest comes from ``chunks``. A stream made from a JSON
+    document the upstream sent instead has no ``reader``: ``events`` is all of it.
+    """
+
+    candidate: Candidate
+    reply: UpstreamReply
+    dialect: Dialect | None
+    status: int
+    headers: Mapping[str, str]
+    body: bytes | None = None
+    json: JSONObject | None = None
+    head: list[bytes] = field(default_factory=list)
+    events: list[StreamEvent] = field(default_factory=list)
+    unread: bytes = b""
+    reader: StreamReader | None = None
+    chunks: AsyncIterator[bytes] | None = None
+    expires: float | None = None
+    """``time.monotonic`` at which ``total_s`` of its provider is over."""
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the answer is a stream of events (also if made from one document)."""
+        return self.body is None
+
+    @property
+    def is_verbatim_stream(self) -> bool:
+        """Whether ``head`` and ``chunks`` are a stream as the dialect frames it."""
+        return self.reader is not None
+
+    @contextmanager
+    def time_limit(self) -> Generator[None]:
+        """
+        Hold the reading of the rest to ``expires``.
+
+        Raises:
+            UpstreamTimeout: ``phase`` "total".
+        """
+        if self.expires is None:
+            yield
+            return
+        try:
+            with anyio.fail_after(max(0.0, self.expires - time.monotonic())):
+                yield
+        except TimeoutError as exc:
+            raise UpstreamTimeout("the answer took too long (total)", phase="total") from exc
+
+    async def aclose(self) -> None:
+        """Close the upstream side; idempotent."""
+        await self.reply.aclose()
+
+
+async def read_unary(answer: Answer, *, max_bytes: int) -> None:
+    """
+    Read a whole answer of a chat dialect into *answer*.
+
+    Raises:
+        UpstreamStatus: The 200 held an error.
+        UpstreamProtocolError: Not JSON, or not what the dialect says.
+    """
+    assert answer.dialect is not None
+    body = await answer.reply.read(max_bytes=max_bytes)
+    start = body.lstrip()[:6]
+    if start.startswith(_SSE_START):
+        _read_whole_stream(answer, body)
+        return
+    answer.json = _json_object(answer.dialect, body)
+    answer.body = body
+
+
+async def read_to_commit(answer: Answer, *, max_bytes: int) -> None:
+    """
+    Read a stream into *answer* up to its first content event.
+
+    What the upstream says of its content type is not trusted, what it sends is: a JSON document
+    or an HTML page in the place of a stream is known by its first byte.
+
+    Raises:
+        UpstreamError: The stream failed, broke off or made no sense before any content.
+    """
+    assert answer.dialect is not None
+    chunks = answer.chunks = aiter(answer.reply)
+    reader = answer.dialect.stream_reader()
+    size = 0
+    async for chunk in chunks:
+        if not answer.head:
+            first = chunk.lstrip()
+            if not first:
+                continue
+            if answer.dialect.stream_media_type == _SSE and first[:1] in (b"{", b"[", b"<"):
+                await _read_document(answer, chunk, chunks, max_bytes)
+                return
+        answer.head.append(chunk)
+        size += len(chunk)
+        if size > max_bytes:
+            raise UpstreamProtocolError(f"no content within {max_bytes} bytes of the stream")
+        # In slices: of a large chunk, only what leads up to the first content is decoded.
+        for start in range(0, len(chunk), _SLICE_BYTES):
+            if _take(answer, reader.feed(chunk[start : start + _SLICE_BYTES])):
+                answer.unread = chunk[start + _SLICE_BYTES :]
+                answer.reader = reader
+                return
+    answer.reader = reader
+    _take(answer, reader.close())
+    if not is_whole(answer.events):
+        raise UpstreamReset("the upstream closed its stream before any content")
+
+
+def is_whole(events: list[StreamEvent]) -> bool:
+    """Whether *events* hold the end of an answer."""
+    return any(isinstance(event, (Ended, Finished)) for event in events)
+
+
+def _take(answer: Answer, events: list[StreamEvent]) -> bool:
+    """Keep *events*; say whether they commit. A failure in them is the attempt's."""
+    committed = False
+    for event in events:
+        if isinstance(event, Failed) and not committed:
+            raise event.error
+        answer.events.append(event)
+        committed = committed or isinstance(event, CONTENT_EVENTS)
+    return committed
+
+
+async def _read_document(
+    answer: Answer, first: bytes, chunks: AsyncIterator[bytes], max_bytes: int
+) -> None:
+    parts, size = [first], len(first)
+    async for chunk in chunks:
+        parts.append(chunk)
+        size += len(chunk)
+        if size > max_bytes:
+            raise UpstreamProtocolError(f"the upstream's answer is over {max_bytes} bytes")
+    assert answer.dialect is not None
+    document = _json_object(answer.dialect, b"".join(parts))
+    answer.events = response_events(answer.dialect.read_response(document))
+
+
+def _read_whole_stream(answer: Answer, body: bytes) -> None:
+    """The upstream streamed although a whole answer was asked for."""
+    assert answer.dialect is not None
+    reader = answer.dialect.stream_reader()
+    events = [*reader.feed(body), *reader.close()]
+    for event in events:
+        if isinstance(event, Failed):
+            raise event.error
+    if not is_whole(events):
+        raise UpstreamReset("the upstream's answer broke off")
+    answer.events = events
+
+
+def _json_object(dialect: Dialect, body: bytes) -> JSONObject:
+    if body.lstrip().startswith(_HTML_START):
+        raise UpstreamProtocolError("the upstream answered with an HTML page")
+    try:
+        value = loads(body)
+    except ValueError as exc:
+        raise UpstreamProtocolError("the upstream's answer is not JSON") from exc
+    if not isinstance(value, dict):
+        raise UpstreamProtocolError("the upstream's answer is not a JSON object")
+    if error := dialect.error_in_body(value):
+        error.body = body
+        raise error
+    return value
+
+
+async def read_error_body(reply: UpstreamReply) -> bytes:
+    """The body of an error answer: at most 64 KiB, and as far as it came."""
+    parts, size = [], 0
+    try:
+        async for chunk in reply:
+            parts.append(chunk)
+            size += len(chunk)
+            if size >= _ERROR_BODY_BYTES:
+                break
+    except UpstreamError:
+        pass  # the status is the news; a cut body must not hide it
+    return b"".join(parts)[:_ERROR_BODY_BYTES]
+
+
+def scrub(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """Blot out credentials that an upstream repeats in its error text."""
+    for name in _SECRET_HEADERS:
+        secret = headers.get(name, "").removeprefix("Bearer ")
+        if len(secret) >= 8:
+            body = body.replace(secret.encode(), b"***")
+    return body

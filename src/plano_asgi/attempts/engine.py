@@ -1,0 +1,244 @@
+"""
+The attempt engine: candidate 1, retry, candidate 2, ... up to an answer that may be committed.
+
+One engine under every endpoint, streamed or not. Until the first content event nothing has been
+sent to the client, so any failure here is invisible to it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import anyio
+
+from plano_asgi.attempts.answer import (
+    Answer,
+    read_error_body,
+    read_to_commit,
+    read_unary,
+    scrub,
+)
+from plano_asgi.attempts.backoff import RetryPolicy, counts_against, may_fail_over, may_retry_here
+from plano_asgi.attempts.breaker import Breakers
+from plano_asgi.errors import (
+    PlanoError,
+    UpstreamError,
+    UpstreamProtocolError,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from plano_asgi.exchange import Attempt, Candidate, Exchange
+from plano_asgi.providers.base import UpstreamCall, UpstreamProvider
+from plano_asgi.providers.client import HTTPRequest, Transport
+from plano_asgi.wire import DIALECTS
+from plano_asgi.wire.upstream_error import read_upstream_error
+
+MAX_ANSWER_BYTES = 64 << 20
+
+Prepare = Callable[[Candidate, UpstreamProvider], UpstreamCall]
+"""Writes the call for a candidate; run once per candidate, after routing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """One candidate with its call written and its request built."""
+
+    candidate: Candidate
+    provider: UpstreamProvider
+    call: UpstreamCall
+    request: HTTPRequest
+
+
+class Engine:
+    """Runs attempts. Holds no state of any exchange."""
+
+    def __init__(
+        self,
+        providers: Mapping[str, UpstreamProvider],
+        transport: Callable[[], Transport],
+        *,
+        policy: RetryPolicy | None = None,
+        breakers: Breakers | None = None,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
+        timer: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+        rng: Callable[[], float] = random.random,
+    ) -> None:
+        self._providers = providers
+        self._transport = transport
+        self._policy = policy or RetryPolicy()
+        self.breakers = breakers or Breakers(timer=timer)
+        self._max_answer_bytes = max_answer_bytes
+        self._timer, self._sleep, self._rng = timer, sleep, rng
+
+    def family(self, candidate: Candidate) -> str:
+        """The model family that *candidate* belongs to."""
+        return self._providers[candidate.provider].family
+
+    def dialect(self, candidate: Candidate, client_dialect: str) -> str:
+        """The dialect *candidate* is spoken to in for a client of *client_dialect*."""
+        return self._providers[candidate.provider].dialect_for(client_dialect, candidate.model)
+
+    async def open(self, exchange: Exchange, prepare: Prepare) -> Answer:
+        """
+        Try the exchange's candidates in order.
+
+        Every try is recorded on ``exchange.attempts``; ``exchange.served_by`` is set on success.
+        The caller closes the answer.
+
+        Raises:
+            UpstreamError: The last candidate's last failure; its ``provider`` and ``model`` are
+                set. ``UpstreamUnavailable`` if every circuit was open.
+            PlanoError: The first candidate's refusal (a request that cannot be written for it, no
+                key configured), if no candidate could be tried.
+        """
+        assert exchange.route is not None
+        failure: UpstreamError | None = None
+        refusal: PlanoError | None = None
+        shortest_wait = float("inf")
+        for candidate in exchange.route.candidates:
+            if wait := self.breakers.wait_s(candidate):
+                shortest_wait = min(shortest_wait, wait)
+                continue
+            try:
+                ready = self._ready(candidate, prepare)
+            except PlanoError as exc:
+                self.breakers.released(candidate)
+                refusal = refusal or exc
+                continue
+            outcome = await self._try(exchange, ready)
+            if isinstance(outcome, Answer):
+                exchange.served_by = candidate
+                return outcome
+            failure = outcome
+            if not may_fail_over(failure) or not self._may_try_more(exchange):
+                break
+        if failure is not None:
+            raise failure
+        if refusal is not None:
+            raise refusal
+        names = ", ".join(candidate.name for candidate in exchange.route.candidates)
+        raise UpstreamUnavailable(
+            f"{names}: not tried, the last attempts failed; try again later.",
+            retry_after_s=shortest_wait,
+        )
+
+    def _ready(self, candidate: Candidate, prepare: Prepare) -> _Ready:
+        provider = self._providers[candidate.provider]
+        call = prepare(candidate, provider)
+        return _Ready(candidate, provider, call, provider.request(call))
+
+    async def _try(self, exchange: Exchange, ready: _Ready) -> Answer | UpstreamError:
+        """Try one candidate as often as the policy allows; return its answer or last failure."""
+        tries = 0
+        while True:
+            tries += 1
+            attempt = Attempt(candidate=ready.candidate, started=self._timer())
+            exchange.attempts.append(attempt)
+            try:
+                answer = await self._once(exchange, ready)
+            except UpstreamError as exc:
+                exc.provider, exc.model = ready.provider.name, ready.candidate.model
+                exc.dialect = ready.call.dialect
+                self._record(attempt, exc)
+                if not self._may_try_again(exchange, exc, tries):
+                    return exc
+                delay = self._policy.delay_s(tries, exc, self._rng)
+                if not self._worth_waiting(exchange, delay):
+                    return exc
+                await self._sleep(delay)
+                if self.breakers.wait_s(ready.candidate):
+                    return exc
+                continue
+            except BaseException:
+                self.breakers.released(ready.candidate)
+                attempt.outcome = "abandoned"
+                attempt.ended = self._timer()
+                raise
+            attempt.status, attempt.outcome = answer.status, "ok"
+            attempt.ended = self._timer()
+            self.breakers.succeeded(ready.candidate)
+            if (total_s := ready.provider.timeouts.total_s) is not None:
+                answer.expires = exchange.timings.started + total_s
+            return answer
+
+    def _record(self, attempt: Attempt, error: UpstreamError) -> None:
+        attempt.outcome, attempt.status = error.code or error.type, error.status
+        attempt.ended = self._timer()
+        if counts_against(error):
+            self.breakers.failed(attempt.candidate)
+        else:
+            self.breakers.released(attempt.candidate)
+
+    def _may_try_again(self, exchange: Exchange, error: UpstreamError, tries: int) -> bool:
+        return (
+            tries < self._policy.attempts_per_candidate
+            and may_retry_here(error)
+            and self._may_try_more(exchange)
+        )
+
+    def _may_try_more(self, exchange: Exchange) -> bool:
+        return len(exchange.attempts) < self._policy.max_attempts and not self._is_late(exchange)
+
+    def _is_late(self, exchange: Exchange, delay_s: float = 0.0) -> bool:
+        deadline = exchange.deadline
+        if deadline is None:
+            deadline = exchange.timings.started + self._policy.deadline_s
+        return self._timer() + delay_s >= deadline
+
+    def _worth_waiting(self, exchange: Exchange, delay_s: float) -> bool:
+        return delay_s <= self._policy.max_delay_s * 1.1 and not self._is_late(exchange, delay_s)
+
+    async def _once(self, exchange: Exchange, ready: _Ready) -> Answer:
+        limit_s, phase = self._time_limit(exchange, ready)
+        try:
+            with anyio.fail_after(limit_s) if limit_s is not None else nullcontext():
+                return await self._send(ready)
+        except TimeoutError as exc:
+            raise UpstreamTimeout(
+                f"{ready.candidate.name} did not answer in time ({phase})", phase=phase
+            ) from exc
+
+    def _time_limit(self, exchange: Exchange, ready: _Ready) -> tuple[float | None, str]:
+        """Seconds left for this try up to its commit point, and which limit that is."""
+        timeouts = ready.provider.timeouts
+        first_token_s = timeouts.first_token_s if ready.call.stream else None
+        if timeouts.total_s is None:
+            return first_token_s, "first_token"
+        total_s = max(0.0, exchange.timings.started + timeouts.total_s - self._timer())
+        if first_token_s is not None and first_token_s < total_s:
+            return first_token_s, "first_token"
+        return total_s, "total"
+
+    async def _send(self, ready: _Ready) -> Answer:
+        reply = await ready.provider.open(ready.request, self._transport())
+        answer = Answer(
+            candidate=ready.candidate,
+            reply=reply,
+            dialect=DIALECTS[ready.call.dialect] if ready.call.dialect else None,
+            status=reply.status,
+            headers=reply.headers,
+        )
+        try:
+            await self._read(answer, ready)
+        except BaseException:
+            await reply.aclose()
+            raise
+        return answer
+
+    async def _read(self, answer: Answer, ready: _Ready) -> None:
+        if answer.status >= 400:
+            body = scrub(await read_error_body(answer.reply), ready.request.headers)
+            raise read_upstream_error(answer.status, answer.headers, body)
+        if not 200 <= answer.status < 300:
+            raise UpstreamProtocolError(f"the upstream answered with status {answer.status}")
+        if answer.dialect is None:
+            answer.chunks = aiter(answer.reply)
+        elif ready.provider.streams(ready.call):
+            await read_to_commit(answer, max_bytes=self._max_answer_bytes)
+        else:
+            await read_unary(answer, max_bytes=self._max_answer_bytes)
