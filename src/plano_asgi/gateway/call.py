@@ -1,0 +1,183 @@
+"""One HTTP request at the gateway's door, and the ways to answer it."""
+
+from __future__ import annotations
+
+import os
+import re
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from plano_asgi._json import JSONObject, dumps, loads
+from plano_asgi.asgi.respond import RawHeaders, encode_headers, send_body
+from plano_asgi.errors import (
+    MethodNotAllowed,
+    PlanoError,
+    RequestError,
+    UpstreamError,
+    UpstreamStatus,
+)
+from plano_asgi.exchange import Exchange
+from plano_asgi.wire import DIALECTS, Dialect
+
+_log = structlog.get_logger("plano_asgi")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
+_JSON = (b"content-type", b"application/json")
+_RELAYED_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
+_RELAYED = frozenset({"retry-after", "retry-after-ms", "openai-processing-ms", "openai-version"})
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """
+    One HTTP request being served. ``started`` is set once the response's status is out: from then
+    on an error can only be said in-band.
+    """
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    headers: Mapping[str, str] = field(repr=False)
+    dialect: Dialect
+    """The client's: it shapes answers and errors."""
+    id: str
+    tail: str = ""
+    """What follows the endpoint's path (``/models/{tail}``)."""
+    identity: Any = None
+    started: bool = False
+
+    @property
+    def is_head(self) -> bool:
+        """Whether only headers are wanted."""
+        return bool(self.scope["method"] == "HEAD")
+
+    async def start(self, status: int, headers: RawHeaders) -> None:
+        """Send the status line of a streamed response."""
+        self.started = True
+        headers = [*headers, *self._id_headers()]
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def reply(self, status: int, body: bytes, headers: RawHeaders) -> None:
+        """Send one whole response."""
+        self.started = True
+        headers = [*headers, *self._id_headers()]
+        await send_body(self.send, status, body, headers, head=self.is_head)
+
+    async def reply_json(
+        self, value: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Send one whole JSON response."""
+        await self.reply(status, dumps(value), [_JSON, *encode_headers(headers or {})])
+
+    async def reply_error(self, error: PlanoError, exchange: Exchange | None = None) -> None:
+        """
+        Send *error* in the client's dialect; an upstream of the same dialect speaks for itself.
+
+        The caller makes sure that nothing was sent before.
+        """
+        headers = error_headers(error)
+        if exchange is not None:
+            headers |= exchange_headers(exchange)
+        body = self._own_words(error)
+        if body is None:
+            body = dumps(self.dialect.write_error(error, self.id))
+        await self.reply(error.status, body, [_JSON, *encode_headers(headers)])
+
+    def _own_words(self, error: PlanoError) -> bytes | None:
+        """The upstream's error body as received, if the client's dialect is the upstream's."""
+        if (
+            not isinstance(error, UpstreamStatus)
+            or error.dialect != self.dialect.name
+            or error.in_stream
+            or not error.body
+        ):
+            return None
+        try:
+            value = loads(error.body)
+        except ValueError:
+            return None
+        shape = self.dialect.write_error(error, None)
+        same_shape = isinstance(value, dict) and isinstance(value.get("error"), dict)
+        return error.body if same_shape and "error" in shape else None
+
+    def _id_headers(self) -> RawHeaders:
+        request_id = self.id.encode("ascii")
+        return [(b"x-request-id", request_id), (b"request-id", request_id)]
+
+
+def request_id_of(headers: Mapping[str, str]) -> str:
+    """The client's own ``x-request-id`` if it is a sane one, else a new one."""
+    given = headers.get("x-request-id", "")
+    return given if _REQUEST_ID.match(given) else f"req_{os.urandom(16).hex()}"
+
+
+def error_headers(error: PlanoError) -> dict[str, str]:
+    """Headers that tell the official SDKs whether and when to try again."""
+    headers: dict[str, str] = {}
+    if isinstance(error, UpstreamStatus):
+        headers |= relayed_headers(error.headers)
+    if error.retry_after_s is not None:
+        headers["retry-after"] = str(max(1, round(error.retry_after_s)))
+    if isinstance(error, UpstreamError):
+        headers["x-should-retry"] = "false"  # our own tries are spent: 3 x 3 helps nobody
+    if isinstance(error, MethodNotAllowed):
+        headers["allow"] = error.allow
+    return headers
+
+
+def exchange_headers(exchange: Exchange) -> dict[str, str]:
+    """What the gateway says of the way it took."""
+    headers: dict[str, str] = {}
+    if exchange.attempts:
+        headers["x-plano-attempts"] = str(len(exchange.attempts))
+    if exchange.served_by is not None:
+        headers["x-plano-model"] = exchange.served_by.name
+    return headers
+
+
+def relayed_headers(upstream: Mapping[str, str]) -> dict[str, str]:
+    """The upstream's headers that a client can use; hop-by-hop and identifying ones stay here."""
+    headers = {
+        name: value
+        for name, value in upstream.items()
+        if name in _RELAYED or name.startswith(_RELAYED_PREFIXES)
+    }
+    upstream_id = upstream.get("x-request-id") or upstream.get("request-id")
+    if upstream_id:
+        headers["x-upstream-request-id"] = upstream_id
+    return headers
+
+
+def error_dialect(headers: Mapping[str, str]) -> Dialect:
+    """Whose errors to speak on a path that belongs to no dialect."""
+    name = "anthropic.messages" if "anthropic-version" in headers else "openai.chat"
+    return DIALECTS[name]
+
+
+def json_object(body: bytes) -> JSONObject:
+    """
+    Parse a request body.
+
+    Raises:
+        RequestError: Empty, not JSON, or not an object.
+    """
+    if not body.strip():
+        raise RequestError("The request body is empty; a JSON object is expected.")
+    try:
+        value = loads(body)
+    except ValueError as exc:
+        raise RequestError(f"The request body is not valid JSON: {exc}") from exc
+    if not isinstance(value, dict):
+        raise RequestError("The request body must be a JSON object.")
+    return value
+
+
+def unexpected(error: Exception, request_id: str) -> PlanoError:
+    """A bug of ours as an error the client may see; the log gets the trace, nobody the content."""
+    trace = "".join(traceback.format_exception(error))  # as text: a renderer might show locals
+    _log.error("internal_error", request_id=request_id, trace=trace)
+    return PlanoError("Internal error; the request id identifies it in the gateway's log.")

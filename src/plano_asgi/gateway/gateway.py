@@ -1,0 +1,238 @@
+"""The mountable app: one OpenAI- and Anthropic-compatible API over any provider."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from plano_asgi.asgi.body import BODY_TIMEOUT_S, MAX_BODY_BYTES, ClientDisconnected, read_body
+from plano_asgi.asgi.disconnect import run_until_disconnect
+from plano_asgi.asgi.lifespan import serve_lifespan
+from plano_asgi.asgi.respond import encode_headers, request_headers
+from plano_asgi.attempts import BreakerPolicy, Breakers, Engine, RetryPolicy
+from plano_asgi.attempts.engine import MAX_ANSWER_BYTES
+from plano_asgi.errors import MethodNotAllowed, NotFound, PlanoError
+from plano_asgi.exchange import SCOPE_KEY, Exchange
+from plano_asgi.gateway.auth import Auth, authenticate
+from plano_asgi.gateway.call import Call, error_dialect, request_id_of, unexpected
+from plano_asgi.gateway.chat import read_chat
+from plano_asgi.gateway.count_tokens import count_tokens
+from plano_asgi.gateway.model_list import serve_models
+from plano_asgi.gateway.paths import Endpoint, match
+from plano_asgi.gateway.pipeline import Finalizer, Pipeline, RequestStep, Stages
+from plano_asgi.gateway.relay import relay
+from plano_asgi.providers.base import UpstreamProvider
+from plano_asgi.providers.transports import TransportPool
+from plano_asgi.routing.base import RouteRule
+from plano_asgi.routing.names import Names
+from plano_asgi.wire import DIALECTS
+
+_EXPOSED_HEADERS = (
+    "x-request-id",
+    "request-id",
+    "x-plano-model",
+    "x-plano-attempts",
+    "retry-after",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """
+    Bounds of one request.
+
+    Args:
+        max_body_bytes: Of the client's body; more is answered 413.
+        body_timeout_s: For the client to finish sending it; then 408.
+        max_answer_bytes: Of a whole upstream answer, and of a stream before its first content.
+    """
+
+    max_body_bytes: int = MAX_BODY_BYTES
+    body_timeout_s: float = BODY_TIMEOUT_S
+    max_answer_bytes: int = MAX_ANSWER_BYTES
+
+
+class Gateway:
+    """
+    The gateway as an ASGI app: mount it anywhere, or serve it by itself.
+
+    Works with nothing else (connections open on first use, one pool per event loop); composing
+    ``lifespan`` into the host's closes them in order.
+
+    Args:
+        providers: Who serves, by the key that *names* uses.
+        names: Model names, aliases and wildcards.
+        auth: Vouches for callers; see ``Auth``. Without it every caller is served, under the
+            identity the host app put in ``scope["user"]``. A mounted app does not run the host's
+            own dependencies: give the check here.
+        steps, rules, finalizers: See ``pipeline``.
+        cors_origins: Origins that browsers may call from; ``["*"]`` for any.
+    """
+
+    def __init__(
+        self,
+        *,
+        providers: Mapping[str, UpstreamProvider],
+        names: Names,
+        auth: Auth | None = None,
+        steps: Sequence[RequestStep] = (),
+        rules: Sequence[RouteRule] = (),
+        finalizers: Sequence[Finalizer] = (),
+        retry: RetryPolicy | None = None,
+        breaker: BreakerPolicy | None = None,
+        limits: Limits | None = None,
+        cors_origins: Sequence[str] = (),
+        transports: TransportPool | None = None,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.names = names
+        self.providers = dict(providers)
+        self._auth = auth
+        self._limits = limits or Limits()
+        self._transports = transports or TransportPool()
+        engine = Engine(
+            self.providers,
+            self._transports.get,
+            policy=retry,
+            breakers=Breakers(breaker, timer=timer),
+            max_answer_bytes=self._limits.max_answer_bytes,
+            timer=timer,
+        )
+        stages = Stages(steps=tuple(steps), rules=tuple(rules), finalizers=tuple(finalizers))
+        self._pipeline = Pipeline(engine, names, stages)
+        self._http: ASGIApp = self._serve
+        if cors_origins:
+            self._http = CORSMiddleware(
+                self._serve,
+                allow_origins=cors_origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=["*"],
+                expose_headers=_EXPOSED_HEADERS,
+            )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await serve_lifespan(receive, send, self.lifespan)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1000, "reason": "HTTP only"})
+
+    @asynccontextmanager
+    async def lifespan(self, _app: object = None) -> AsyncGenerator[None]:
+        """Compose into the host's lifespan: ``FastAPI(lifespan=plano.lifespan)``."""
+        try:
+            yield
+        finally:
+            await self._transports.aclose()
+
+    def missing(self) -> list[str]:
+        """What is still to be configured, a sentence for each provider; for readiness pages."""
+        return [text for provider in self.providers.values() if (text := provider.missing)]
+
+    async def aclose(self) -> None:
+        """Close the upstream connections of the running event loop."""
+        await self._transports.aclose()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = request_headers(scope)
+        found = match(scope["path"], scope.get("root_path", ""))
+        endpoint, tail = found if found else (None, "")
+        dialect = error_dialect(headers)
+        if endpoint is not None and endpoint.dialect is not None:
+            dialect = DIALECTS[endpoint.dialect]
+        call = Call(
+            scope=scope,
+            receive=receive,
+            send=send,
+            headers=headers,
+            dialect=dialect,
+            id=request_id_of(headers),
+            tail=tail,
+        )
+        try:
+            await self._dispatch(call, endpoint)
+        except ClientDisconnected:
+            return
+        except PlanoError as exc:
+            await self._refuse(call, exc)
+        except Exception as exc:
+            await self._refuse(call, unexpected(exc, call.id))
+
+    async def _dispatch(self, call: Call, endpoint: Endpoint | None) -> None:
+        method = call.scope["method"]
+        if endpoint is None:
+            if method == "OPTIONS":
+                await call.reply(204, b"", [])
+                return
+            raise NotFound(f"There is no {method} {call.scope['path']} here.")
+        if method == "OPTIONS":
+            await call.reply(204, b"", encode_headers({"allow": endpoint.allow}))
+            return
+        if method not in endpoint.methods:
+            raise MethodNotAllowed(
+                f"{method} is not allowed on {endpoint.path}; use {endpoint.methods[0]}.",
+                allow=endpoint.allow,
+            )
+        if endpoint.kind == "root":
+            await call.reply_json({"object": "service", "name": "plano-asgi"})
+            return
+        call.identity = await authenticate(self._auth, call.scope)
+        if endpoint.kind == "models":
+            await serve_models(call, self.names)
+            return
+        await self._exchange(call, endpoint)
+
+    async def _exchange(self, call: Call, endpoint: Endpoint) -> None:
+        content = await read_body(
+            call.scope,
+            call.receive,
+            max_bytes=self._limits.max_body_bytes,
+            timeout_s=self._limits.body_timeout_s,
+        )
+        exchange = Exchange(
+            id=call.id,
+            operation="chat" if endpoint.kind == "chat" else endpoint.path,
+            dialect=call.dialect.name,
+            headers=call.headers,
+            body={},
+            read_request=call.dialect.read_request,
+            identity=call.identity,
+        )
+        call.scope[SCOPE_KEY] = exchange
+        try:
+            exchange.disconnected = await run_until_disconnect(
+                call.receive, lambda: self._work(call, exchange, endpoint, content)
+            )
+        except PlanoError as exc:
+            exchange.error, exchange.status = exc, exc.status
+            if call.started:
+                raise
+            await call.reply_error(exc, exchange)
+        finally:
+            await self._pipeline.finalize(exchange)
+
+    def _work(
+        self, call: Call, exchange: Exchange, endpoint: Endpoint, content: bytes
+    ) -> Awaitable[None]:
+        if endpoint.kind == "chat":
+            return self._chat(call, exchange, content)
+        if endpoint.kind == "count_tokens":
+            return count_tokens(call, exchange, self._pipeline, content)
+        return relay(call, exchange, self._pipeline, content)
+
+    async def _chat(self, call: Call, exchange: Exchange, content: bytes) -> None:
+        read_chat(exchange, content)
+        await self._pipeline.run(call, exchange)
+
+    async def _refuse(self, call: Call, error: PlanoError) -> None:
+        """Answer *error*; past the start, leave the response unended: the server cuts it."""
+        if not call.started:
+            await call.reply_error(error)

@@ -1,0 +1,76 @@
+"""Which endpoint a path means, however the client was configured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["chat", "relay", "models", "count_tokens", "root"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One endpoint. ``path`` is its canonical path below the API's root."""
+
+    path: str
+    kind: Kind
+    methods: tuple[str, ...]
+    dialect: str | None = None
+    """The wire dialect its errors and answers are in; ``None``: told by the client's headers."""
+
+    @property
+    def allow(self) -> str:
+        """The value of an ``allow`` header."""
+        return ", ".join((*self.methods, "OPTIONS"))
+
+
+_GET = ("GET", "HEAD")
+_POST = ("POST",)
+_RELAYED = (
+    "/embeddings",
+    "/completions",
+    "/moderations",
+    "/rerank",
+    "/images/generations",
+    "/images/edits",
+    "/images/variations",
+    "/audio/speech",
+    "/audio/transcriptions",
+    "/audio/translations",
+    "/responses/compact",
+    "/responses/input_tokens",
+)
+ENDPOINTS = (
+    Endpoint("/chat/completions", "chat", _POST, "openai.chat"),
+    Endpoint("/responses", "chat", _POST, "openai.responses"),
+    Endpoint("/messages", "chat", _POST, "anthropic.messages"),
+    Endpoint("/messages/count_tokens", "count_tokens", _POST, "anthropic.messages"),
+    Endpoint("/models", "models", _GET),
+    *(Endpoint(path, "relay", _POST, "openai.chat") for path in _RELAYED),
+    Endpoint("/", "root", _GET),
+)
+_BY_PATH = {endpoint.path: endpoint for endpoint in ENDPOINTS}
+_MODELS = _BY_PATH["/models"]
+
+
+def match(path: str, root_path: str) -> tuple[Endpoint, str] | None:
+    """
+    The endpoint that *path* means, and what follows it (a model id, or ""); ``None`` if none.
+
+    *root_path* is cut at a segment boundary only. A trailing slash, a missing or a doubled
+    ``/v1`` (clients configured with one base URL too many or too few) make no difference.
+    """
+    if endpoint := _BY_PATH.get(path):
+        return endpoint, ""
+    if root_path and path.startswith(root_path):
+        rest = path[len(root_path) :]
+        if not rest or rest[0] == "/":
+            path = rest
+    path = path.rstrip("/")
+    while path == "/v1" or path.startswith("/v1/"):
+        path = path[3:]
+    if endpoint := _BY_PATH.get(path or "/"):
+        return endpoint, ""
+    if path.startswith("/models/"):
+        return _MODELS, path.removeprefix("/models/")
+    return None

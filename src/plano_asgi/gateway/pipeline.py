@@ -1,0 +1,177 @@
+"""
+The one pipeline of every chat request, whatever API it came by, streamed or not.
+
+    steps -> route -> attempts -> answer -> finalizers
+
+Request-side steps may change or stop the exchange; a route rule may choose the candidates (names
+decide where none does); the answer goes out verbatim when nobody looks; finalizers always run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import anyio
+import structlog
+
+from plano_asgi._json import JSONObject, dumps
+from plano_asgi.asgi.respond import encode_headers
+from plano_asgi.attempts import Answer, Engine
+from plano_asgi.conversation import ChatResponse
+from plano_asgi.errors import UpstreamReset
+from plano_asgi.exchange import Candidate, Exchange, Route
+from plano_asgi.gateway.call import Call, exchange_headers, relayed_headers
+from plano_asgi.gateway.stream import Progress, relay_stream, rest_of, translate_stream
+from plano_asgi.providers.base import UpstreamCall, UpstreamProvider
+from plano_asgi.routing.base import RouteRule
+from plano_asgi.routing.names import Names
+from plano_asgi.wire import DIALECTS
+from plano_asgi.wire.accumulate import Accumulator
+
+RequestStep: TypeAlias = Callable[[Exchange], Awaitable[None]]
+"""A request-side step: changes the exchange, registers response filters, or raises to stop it."""
+
+Finalizer: TypeAlias = Callable[[Exchange], Awaitable[None]]
+"""Runs once after the last byte, also on error and disconnect; shielded, and bounded in time."""
+
+_CHAT_PATH = "/chat/completions"
+_JSON = (b"content-type", b"application/json")
+_log = structlog.get_logger("plano_asgi")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stages:
+    """The pluggable stages, in the order they run."""
+
+    steps: Sequence[RequestStep] = ()
+    rules: Sequence[RouteRule] = ()
+    finalizers: Sequence[Finalizer] = ()
+    finalize_timeout_s: float = 5.0
+
+
+class Pipeline:
+    """Runs exchanges through the stages. Holds no state of any exchange."""
+
+    def __init__(self, engine: Engine, names: Names, stages: Stages) -> None:
+        self.engine = engine
+        self._names = names
+        self._stages = stages
+
+    async def run(self, call: Call, exchange: Exchange) -> None:
+        """
+        Serve one chat exchange.
+
+        Raises:
+            PlanoError: Nothing was sent yet; the caller answers in the client's dialect.
+        """
+        for step in self._stages.steps:
+            await step(exchange)
+        exchange.route = await self.route(exchange)
+        home = self.engine.family(exchange.route.candidates[0])
+        answer = await self.engine.open(exchange, _prepare(exchange, home))
+        try:
+            exchange.status = 200
+            await self._answer(call, exchange, answer)
+        finally:
+            await answer.aclose()
+
+    async def route(self, exchange: Exchange) -> Route:
+        """The first rule's answer, else what the names say."""
+        for rule in self._stages.rules:
+            if (route := await rule(exchange)) is not None:
+                return route
+        return self._names.resolve(exchange.model)
+
+    async def finalize(self, exchange: Exchange) -> None:
+        """Run every finalizer; one that fails is logged and keeps no other from running."""
+        exchange.timings.ended = time.monotonic()
+        if not self._stages.finalizers:
+            return
+        with anyio.CancelScope(shield=True), anyio.move_on_after(self._stages.finalize_timeout_s):
+            for finalizer in self._stages.finalizers:
+                try:
+                    await finalizer(exchange)
+                except Exception as exc:
+                    _log.error("finalizer_failed", request_id=exchange.id, error=type(exc).__name__)
+
+    async def _answer(self, call: Call, exchange: Exchange, answer: Answer) -> None:
+        headers = encode_headers(exchange_headers(exchange) | relayed_headers(answer.headers))
+        same = answer.dialect is call.dialect and not exchange.response_filters
+        if exchange.stream:
+            if same and answer.is_verbatim_stream:
+                await relay_stream(call, exchange, answer, headers)
+            else:
+                await translate_stream(call, exchange, answer, headers)
+            return
+        if same and answer.body is not None:
+            body = answer.body
+        else:
+            body = dumps(await _rewritten(call, exchange, answer))
+        exchange.timings.first_byte = time.monotonic()
+        await call.reply(200, body, [_JSON, *headers])
+        if exchange.usage is None and self._stages.finalizers:
+            assert answer.dialect is not None
+            exchange.usage = answer.dialect.read_response(answer.json or {}).usage
+
+
+async def _rewritten(call: Call, exchange: Exchange, answer: Answer) -> JSONObject:
+    """The whole answer in the client's dialect."""
+    assert answer.dialect is not None
+    if answer.json is not None:
+        response = answer.dialect.read_response(answer.json)
+    else:
+        response = await _accumulated(answer)
+    response.model = response.model or answer.candidate.model
+    for step in exchange.response_filters:
+        response = step.on_response(response, exchange)
+    exchange.usage = response.usage
+    return call.dialect.write_response(response, exchange.request)
+
+
+async def _accumulated(answer: Answer) -> ChatResponse:
+    """A whole answer from an upstream that only streams."""
+    accumulator, progress = Accumulator(), Progress()
+    accumulator.add(progress.note(answer.events))
+    async with aclosing(rest_of(answer)) as rest:
+        async for events in rest:
+            accumulator.add(progress.note(events))
+    if not progress.is_whole:
+        raise progress.failure or UpstreamReset("The upstream's answer broke off.")
+    return accumulator.response()
+
+
+def _prepare(
+    exchange: Exchange, home_family: str
+) -> Callable[[Candidate, UpstreamProvider], UpstreamCall]:
+    """
+    How to write the call for a candidate: verbatim for its own dialect, else rebuilt; rebuilt,
+    too, where the conversation replays what we packed, which only a writer can take apart.
+
+    Signed or encrypted reasoning in the conversation comes from *home_family*, whose model the
+    client asked for; a candidate of another family would refuse it.
+    """
+
+    def prepare(candidate: Candidate, provider: UpstreamProvider) -> UpstreamCall:
+        name = provider.dialect_for(exchange.dialect, candidate.model)
+        dialect = DIALECTS[name]
+        if name == exchange.dialect and not exchange.has_packed_reasoning:
+            body = exchange.body
+        else:
+            request = replace(exchange.request, model=candidate.model)
+            body = dialect.write_request(request, provider.write_options(candidate.model))
+        if provider.family != home_family:
+            body = dialect.without_reasoning(body)
+        return UpstreamCall(
+            path=_CHAT_PATH,
+            dialect=name,
+            model=candidate.model,
+            stream=exchange.stream,
+            body=body,
+            client_headers=exchange.headers,
+        )
+
+    return prepare

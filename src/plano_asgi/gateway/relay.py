@@ -1,0 +1,162 @@
+"""
+Relayed endpoints: everything that is not a chat dialect goes to the model's provider as it is.
+
+Only ``model`` changes on the way in, in a JSON body or in a multipart form; the answer's bytes,
+status and content type come back untouched, streamed as they arrive.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from plano_asgi._json import JSONObject
+from plano_asgi.asgi.respond import encode_headers
+from plano_asgi.attempts import Answer
+from plano_asgi.errors import RequestError, UpstreamError
+from plano_asgi.exchange import Candidate, Exchange, Route
+from plano_asgi.gateway.call import Call, exchange_headers, json_object, relayed_headers
+from plano_asgi.gateway.pipeline import Pipeline
+from plano_asgi.providers.base import UpstreamCall, UpstreamProvider
+
+_BOUNDARY = re.compile(r'boundary="?([^";,]{1,200})"?', re.IGNORECASE)
+_MODEL_FIELD = re.compile(rb'(?im)^content-disposition:\s*form-data;.*?\bname="?model"?\s*(?:;|$)')
+_KEPT = ("content-type", "content-disposition", "openai-model")
+
+Prepare = Callable[[Candidate, UpstreamProvider], UpstreamCall]
+
+
+NATIVE_ONLY = {
+    "/responses/compact": "openai.responses",
+    "/responses/input_tokens": "openai.responses",
+}
+"""Relayed paths that only make sense at a provider which speaks the dialect itself."""
+
+
+def read_relayed(exchange: Exchange, content: bytes) -> None:
+    """
+    Read *content* into *exchange*: a JSON object, or a multipart form of which only the
+    ``model`` field is looked at.
+
+    Raises:
+        RequestError: Neither, or no field ``model`` of type string.
+    """
+    content_type = exchange.headers.get("content-type", "")
+    if content_type.lower().startswith("multipart/form-data"):
+        start, end = _model_span(content, content_type)
+        exchange.model = content[start:end].decode("utf-8", "replace")
+    else:
+        exchange.body = json_object(content)
+        exchange.model = model_of(exchange.body)
+        exchange.stream = exchange.body.get("stream") is True
+
+
+def model_of(body: JSONObject) -> str | None:
+    """
+    The model a JSON body names, if any.
+
+    Raises:
+        RequestError: It is not a string.
+    """
+    model = body.get("model")
+    if model is not None and not isinstance(model, str):
+        raise RequestError("'model' must be a string.", param="model")
+    return model
+
+
+async def relay(call: Call, exchange: Exchange, pipeline: Pipeline, content: bytes) -> None:
+    """
+    Serve one relayed exchange whose body is *content*.
+
+    Raises:
+        RequestError: The path belongs to a dialect that no candidate speaks natively.
+    """
+    read_relayed(exchange, content)
+    route = await pipeline.route(exchange)
+    if needed := NATIVE_ONLY.get(exchange.operation):
+        route = _native(route, needed, exchange, pipeline)
+    exchange.route = route
+    answer = await pipeline.engine.open(exchange, _prepare(exchange, call, content))
+    try:
+        await _pump(call, exchange, answer)
+    finally:
+        await answer.aclose()
+
+
+def _native(route: Route, dialect: str, exchange: Exchange, pipeline: Pipeline) -> Route:
+    natives = tuple(c for c in route.candidates if pipeline.engine.dialect(c, dialect) == dialect)
+    if not natives:
+        raise RequestError(
+            f"{exchange.operation} needs a provider that serves {dialect} itself; "
+            f"'{exchange.model}' is not at one.",
+            param="model",
+            code="unsupported_endpoint",
+        )
+    return replace(route, candidates=natives)
+
+
+async def _pump(call: Call, exchange: Exchange, answer: Answer) -> None:
+    assert answer.chunks is not None
+    headers = {name: answer.headers[name] for name in _KEPT if name in answer.headers}
+    headers |= exchange_headers(exchange) | relayed_headers(answer.headers)
+    first = await anext(answer.chunks, b"")
+    exchange.status = answer.status
+    await call.start(answer.status, encode_headers(headers))
+    exchange.timings.first_byte = time.monotonic()
+    if first:
+        await call.send({"type": "http.response.body", "body": first, "more_body": True})
+    try:
+        async for chunk in answer.chunks:
+            await call.send({"type": "http.response.body", "body": chunk, "more_body": True})
+    except UpstreamError as exc:
+        # No dialect, no in-band error: a response left without its end makes the server cut the
+        # connection, which every client understands as a failure.
+        exchange.error = exc
+        return
+    await call.send({"type": "http.response.body", "body": b""})
+
+
+def _prepare(exchange: Exchange, call: Call, content: bytes) -> Prepare:
+    content_type = exchange.headers.get("content-type", "application/json")
+    is_form = content_type.lower().startswith("multipart/form-data")
+
+    def prepare(candidate: Candidate, provider: UpstreamProvider) -> UpstreamCall:
+        form = _with_model(content, content_type, candidate.model) if is_form else None
+        return UpstreamCall(
+            path=exchange.operation,
+            dialect="",
+            model=candidate.model,
+            stream=exchange.stream,
+            body=exchange.body,
+            content=form,
+            content_type=content_type,
+            client_headers=exchange.headers,
+        )
+
+    return prepare
+
+
+def _with_model(content: bytes, content_type: str, model: str) -> bytes:
+    start, end = _model_span(content, content_type)
+    return content[:start] + model.encode() + content[end:]
+
+
+def _model_span(content: bytes, content_type: str) -> tuple[int, int]:
+    """Where the value of the form field ``model`` stands in *content*."""
+    match = _BOUNDARY.search(content_type)
+    if match is None:
+        raise RequestError("The multipart body has no boundary.")
+    delimiter = b"--" + match[1].encode("latin-1")
+    position = content.find(delimiter)
+    while position >= 0:
+        head_start = position + len(delimiter)
+        head_end = content.find(b"\r\n\r\n", head_start)
+        following = content.find(b"\r\n" + delimiter, head_start)
+        if head_end < 0 or following < 0:
+            break
+        if head_end < following and _MODEL_FIELD.search(content[head_start:head_end]):
+            return head_end + 4, following
+        position = following + 2
+    raise RequestError("The form has no field 'model'.", param="model")
