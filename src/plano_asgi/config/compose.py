@@ -1,0 +1,197 @@
+"""
+Models as users write them, made into providers and names: the only wiring.
+
+Python's ``Model("openai/gpt-4o", api_key=...)`` and a ``model_providers`` entry of a YAML file take
+the same way, so that everything a file can say can be said in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+from plano_asgi.config.schema_models import ModelAlias, ModelProvider
+from plano_asgi.errors import ConfigurationError
+from plano_asgi.providers import Echo, find_profile, make_provider
+from plano_asgi.providers.base import UpstreamProvider
+from plano_asgi.providers.client import Timeouts
+from plano_asgi.routing.names import Alias, ModelEntry, Target
+
+ECHO = "plano/echo"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """
+    One model, or with ``provider/*`` all models, of one provider account.
+
+    Args:
+        model: ``provider/model-id`` or ``provider/*``; the id may hold ``/``.
+        name: What clients may call it instead.
+        api_key: The provider's key. ``None``: read from the provider's usual environment
+            variable when the gateway is built, but only for its own *base_url*.
+        base_url: The API's root, where it is not the provider's public one.
+        interface: Which known provider an unknown prefix behaves like (``openai_compatible``).
+        default: Serves requests with a missing or unknown model.
+        headers: Sent upstream besides, over anything else.
+        passthrough_auth: Send the client's own credentials upstream instead of a key.
+        http_host: The ``Host`` header upstream.
+        api_version: Azure's.
+        region: Amazon Bedrock's.
+        dialects: Client dialect -> upstream dialect, over the provider's own.
+        drop_unsupported: Leave out what the upstream cannot express instead of a 400.
+    """
+
+    model: str
+    name: str | None = None
+    api_key: str | SecretStr | None = field(default=None, repr=False)
+    base_url: str | None = None
+    interface: str | None = None
+    default: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    passthrough_auth: bool = False
+    http_host: str | None = None
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    api_version: str | None = None
+    region: str | None = None
+    dialects: Mapping[str, str] = field(default_factory=dict)
+    drop_unsupported: bool = False
+
+    @property
+    def prefix(self) -> str:
+        """``openai`` in ``openai/gpt-4o``."""
+        return self.model.partition("/")[0].strip()
+
+    @property
+    def id(self) -> str:
+        """The upstream's model id, or ``*``."""
+        return self.model.partition("/")[2]
+
+
+def model_from_entry(entry: ModelProvider, *, connect_s: float | None = None) -> Model:
+    """A ``model_providers`` entry as a ``Model``; *connect_s* where it sets none of its own."""
+    timeouts = entry.timeouts.model_dump(exclude_none=True)
+    if connect_s is not None:
+        timeouts.setdefault("connect_s", connect_s)
+    headers = {name: value.get_secret_value() for name, value in entry.headers.items()}
+    return Model(
+        entry.model,
+        name=entry.name,
+        api_key=None if entry.passthrough_auth else entry.access_key,
+        base_url=entry.base_url,
+        interface=entry.provider_interface,
+        default=entry.default,
+        headers=headers,
+        passthrough_auth=entry.passthrough_auth,
+        http_host=entry.http_host,
+        timeouts=Timeouts(**timeouts),
+        api_version=entry.api_version,
+        region=entry.region,
+        dialects=dict(entry.dialects),
+        drop_unsupported=entry.drop_unsupported,
+    )
+
+
+def alias_from_entry(entry: ModelAlias) -> Alias:
+    """A ``model_aliases`` entry as an ``Alias``; targets of weight 0 are out of the draw."""
+    targets = [
+        Target(model=item.model, weight=item.weight) for item in entry.targets if item.weight
+    ]
+    if entry.target:
+        targets = [Target(model=entry.target)]
+    return Alias(targets=tuple(targets), fallbacks=entry.fallbacks)
+
+
+def compose(
+    models: Iterable[str | Model], environ: Mapping[str, str]
+) -> tuple[dict[str, UpstreamProvider], list[ModelEntry]]:
+    """
+    Providers by key, and the names that point to them.
+
+    Models of one account share a provider; a second account at the same provider gets a key of
+    its own (``openai-2``).
+
+    Raises:
+        ConfigurationError: A model that cannot be built; says which and why.
+    """
+    providers: dict[str, UpstreamProvider] = {}
+    accounts: dict[object, str] = {}
+    entries: list[ModelEntry] = []
+    for item in models:
+        model = item if isinstance(item, Model) else Model(item)
+        if not model.prefix or not model.id:
+            raise ConfigurationError(
+                f"Invalid model name {model.model!r}: write 'provider/model-id' or 'provider/*'."
+            )
+        account = _account(model)
+        key = accounts.get(account)
+        if key is None:
+            key = accounts[account] = _free_key(model.prefix, providers)
+            providers[key] = _provider(model, key, environ)
+        entries.append(_entry(model, key))
+    return providers, entries
+
+
+def _account(model: Model) -> object:
+    key = model.api_key.get_secret_value() if isinstance(model.api_key, SecretStr) else None
+    return (
+        model.prefix,
+        key or model.api_key,
+        model.base_url,
+        model.interface,
+        tuple(sorted(model.headers.items())),
+        model.passthrough_auth,
+        model.http_host,
+        model.timeouts,
+        model.api_version,
+        model.region,
+        tuple(sorted(model.dialects.items())),
+        model.drop_unsupported,
+        model.model == ECHO,
+    )
+
+
+def _free_key(prefix: str, taken: Mapping[str, object]) -> str:
+    if prefix not in taken:
+        return prefix
+    return next(key for n in range(2, 10_000) if (key := f"{prefix}-{n}") not in taken)
+
+
+def _entry(model: Model, key: str) -> ModelEntry:
+    return ModelEntry(
+        name=model.name or model.model,
+        provider=key,
+        model=model.id,
+        prefix=model.prefix,
+        default=model.default,
+        owned_by=_owner(model),
+    )
+
+
+def _owner(model: Model) -> str:
+    return model.prefix if model.interface else find_profile(model.prefix).display_name
+
+
+def _provider(model: Model, key: str, environ: Mapping[str, str]) -> UpstreamProvider:
+    if model.model == ECHO and model.base_url is None:
+        return Echo()
+    profile = find_profile(model.interface or model.prefix)
+    api_key = model.api_key
+    if api_key is None and not model.passthrough_auth and model.base_url is None:
+        api_key = environ.get(profile.env_key or "")
+    return make_provider(
+        profile.name,
+        base_url=model.base_url,
+        api_version=model.api_version,
+        region=model.region,
+        name=key,
+        api_key=api_key,
+        headers=model.headers,
+        passthrough_auth=model.passthrough_auth,
+        host=model.http_host,
+        timeouts=model.timeouts,
+        dialects=model.dialects,
+        drop_unsupported=model.drop_unsupported,
+    )

@@ -1,0 +1,179 @@
+"""``Plano``: the gateway, built from Python arguments, a ``plano_config.yaml`` or nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import structlog
+
+from plano_asgi.attempts import RetryPolicy
+from plano_asgi.config.compose import (
+    ECHO,
+    Model,
+    alias_from_entry,
+    compose,
+    model_from_entry,
+)
+from plano_asgi.config.environment import providers_from_environment
+from plano_asgi.config.issues import ConfigError
+from plano_asgi.config.load import load_config
+from plano_asgi.config.schema import PlanoConfig
+from plano_asgi.config.support import unsupported
+from plano_asgi.gateway.auth import ApiKeys
+from plano_asgi.gateway.gateway import Gateway, Limits
+from plano_asgi.providers.base import UpstreamProvider
+from plano_asgi.providers.catalogue import KNOWN_MODELS
+from plano_asgi.providers.profiles import PROFILES
+from plano_asgi.routing.names import Alias, ModelEntry, Names, Target
+
+_log = structlog.get_logger("plano_asgi")
+
+
+class Plano(Gateway):
+    """
+    The gateway as an ASGI app.
+
+        plano = Plano(models=["openai/gpt-4o", Model("anthropic/*", api_key=...)],
+                      aliases={"fast": "openai/gpt-4o-mini"})
+        app.mount("/v1", plano)
+
+    Args:
+        models: ``"provider/model"``, ``"provider/*"`` or ``Model``; the keys of plain strings come
+            from the providers' usual environment variables.
+        aliases: Name -> model, or ``Alias`` for weighted targets and fallbacks.
+        providers: Providers of your own, each serving the models listed with it.
+        environ: Where keys are looked up; the process's environment by default.
+        **options: As for ``Gateway``: ``auth``, ``retry``, ``breaker``, ``limits``,
+            ``cors_origins``, ``steps``, ``rules``, ``finalizers``, ``transports``.
+
+    Raises:
+        ConfigurationError: Arguments that cannot work; says which and what is allowed.
+    """
+
+    def __init__(
+        self,
+        models: Iterable[str | Model] = (),
+        *,
+        aliases: Mapping[str, str | Alias] | None = None,
+        providers: Mapping[UpstreamProvider, Sequence[str]] | None = None,
+        environ: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> None:
+        environ = os.environ if environ is None else environ
+        built, entries = compose(models, environ)
+        for provider, ids in (providers or {}).items():
+            built[provider.name] = provider
+            entries += [_own_entry(provider, model_id) for model_id in ids]
+        names = Names(
+            entries,
+            aliases={name: _alias(value) for name, value in (aliases or {}).items()},
+            known=KNOWN_MODELS,
+        )
+        super().__init__(providers=built, names=names, **options)
+
+    @classmethod
+    def from_yaml(
+        cls,
+        path: str | Path,
+        *,
+        environ: Mapping[str, str] | None = None,
+        allow_unsupported: bool = False,
+        **options: Any,
+    ) -> Self:
+        """
+        Build from Plano's own ``plano_config.yaml``, versions v0.1 to v0.4.0, unmodified.
+
+        Args:
+            allow_unsupported: Serve although the file asks for safety features (guards, filters,
+                rate limits) that this version does not enforce. Off: that is an error, by name.
+
+        Raises:
+            ConfigError: Everything that is wrong with the file, each with path and value.
+        """
+        environ = os.environ if environ is None else environ
+        config = load_config(Path(path), environ=environ)
+        return cls.from_config(
+            config, environ=environ, allow_unsupported=allow_unsupported, **options
+        )
+
+    @classmethod
+    def from_config(
+        cls,
+        config: PlanoConfig,
+        *,
+        environ: Mapping[str, str] | None = None,
+        allow_unsupported: bool = False,
+        **options: Any,
+    ) -> Self:
+        """Build from a configuration already read with ``load_config``. Raises as ``from_yaml``."""
+        left_out = unsupported(config)
+        refused = [issue for issue in left_out if issue.severity == "refuse"]
+        if refused and not allow_unsupported:
+            raise ConfigError(refused)
+        for issue in (*config.warnings, *left_out):
+            _log.warning("configuration", detail=str(issue))
+        connect_s = config.overrides.upstream_connect_timeout_s
+        return cls(
+            [model_from_entry(entry, connect_s=connect_s) for entry in config.model_providers],
+            aliases={name: alias_from_entry(a) for name, a in config.model_aliases.items()},
+            environ={},  # a file says itself which variables it reads
+            **_options_from(config) | options,
+        )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, **options: Any) -> Self:
+        """
+        Build from nothing: all models of every provider whose key is in the environment
+        (``OPENAI_API_KEY``, ``ANTHROPIC_API_KEY``, ...), and always ``plano/echo``.
+        """
+        environ = os.environ if environ is None else environ
+        found = [model_from_entry(e) for e in providers_from_environment(environ, PROFILES)]
+        return cls([*found, ECHO], environ=environ, **options)
+
+
+def _options_from(config: PlanoConfig) -> dict[str, Any]:
+    """The gateway options that a file sets; what is absent keeps its default."""
+    options: dict[str, Any] = {}
+    limits = {
+        "max_body_bytes": config.limits.max_body_bytes,
+        "max_answer_bytes": config.limits.max_response_bytes,
+    }
+    options["limits"] = Limits(**_given(limits))
+    listener = next((item for item in config.listeners if item.type == "model"), None)
+    retry = {
+        "max_attempts": config.retries.max_attempts,
+        "base_delay_s": config.retries.initial_delay_s,
+        "max_delay_s": config.retries.max_delay_s,
+    }
+    if listener is not None:
+        retry["deadline_s"] = listener.timeout_s
+        if listener.max_retries is not None:
+            retry["attempts_per_candidate"] = listener.max_retries + 1
+    options["retry"] = RetryPolicy(**_given(retry))
+    if config.auth is not None:
+        keys = {f"key-{n}": key for n, key in enumerate(config.auth.api_keys, start=1)}
+        options["auth"] = ApiKeys(keys)
+    if config.cors is not None:
+        options["cors_origins"] = config.cors.allow_origins
+    return options
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _alias(value: str | Alias) -> Alias:
+    return value if isinstance(value, Alias) else Alias(targets=(Target(model=value),))
+
+
+def _own_entry(provider: UpstreamProvider, model_id: str) -> ModelEntry:
+    return ModelEntry(
+        name=f"{provider.name}/{model_id}",
+        provider=provider.name,
+        model=model_id,
+        prefix=provider.name,
+        owned_by=provider.name,
+    )
