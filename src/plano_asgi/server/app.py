@@ -1,0 +1,95 @@
+"""
+The gateway as a server of its own: ``uvicorn plano_asgi.standalone:app``.
+
+The environment is read when the server starts, not at import: ``PLANO_CONFIG`` names a
+``plano_config.yaml``; without it the providers are found by their keys. TLS, ports, workers and
+graceful shutdown are uvicorn's options.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from plano_asgi._json import dumps
+from plano_asgi.asgi.lifespan import serve_lifespan
+from plano_asgi.asgi.respond import send_body
+from plano_asgi.config import Plano
+
+CONFIG_VARIABLE = "PLANO_CONFIG"
+_JSON = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+_HEALTH_METHODS = ("GET", "HEAD")
+_log = structlog.get_logger("plano_asgi")
+
+
+def plano_from_environment(environ: Mapping[str, str]) -> Plano:
+    """
+    The gateway that *environ* describes.
+
+    Raises:
+        ConfigurationError: The file that ``PLANO_CONFIG`` names cannot be used.
+    """
+    path = environ.get(CONFIG_VARIABLE, "").strip()
+    if path:
+        return Plano.from_yaml(path, environ=environ)
+    return Plano.from_env(environ)
+
+
+class Standalone:
+    """
+    A gateway with health pages, built when the server starts.
+
+    ``/healthz``: the process answers. ``/readyz``: 200 if a model can be served, 503 if not or
+    while draining; says what is missing. Both without auth, both without a model call.
+    """
+
+    def __init__(self, build: Callable[[], Plano] | None = None) -> None:
+        self._build = build or (lambda: plano_from_environment(os.environ))
+        self._plano: Plano | None = None
+        self._draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] == "lifespan":
+            await serve_lifespan(receive, send, self._lifespan)
+            return
+        plano = self._started()
+        path = scope["path"]
+        if scope["type"] == "http" and path in ("/healthz", "/readyz"):
+            await self._health(plano, path, scope, send)
+            return
+        await plano(scope, receive, send)
+
+    def _started(self) -> Plano:
+        if self._plano is None:
+            self._plano = self._build()
+        return self._plano
+
+    @asynccontextmanager
+    async def _lifespan(self) -> AsyncGenerator[None]:
+        plano = self._started()
+        for line in plano.missing():
+            _log.warning("provider_without_key", detail=line)
+        async with plano.lifespan():
+            try:
+                yield
+            finally:
+                self._draining = True
+
+    async def _health(self, plano: Plano, path: str, scope: Scope, send: Send) -> None:
+        head = scope["method"] == "HEAD"
+        if scope["method"] not in _HEALTH_METHODS:
+            await send_body(send, 405, b'{"status":"GET only"}', [*_JSON, (b"allow", b"GET, HEAD")])
+        elif path == "/healthz":
+            await send_body(send, 200, b'{"status":"ok"}', _JSON, head=head)
+        else:
+            missing = plano.missing()
+            ready = not self._draining and len(missing) < len(plano.providers)
+            value = {"status": "ready" if ready else "not ready", "missing": missing}
+            if self._draining:
+                value["status"] = "draining"
+            await send_body(send, 200 if ready else 503, dumps(value), _JSON, head=head)

@@ -1,0 +1,163 @@
+"""The gateway as a process: environment, health pages, drain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import anyio.lowlevel
+import openai
+import pytest
+from starlette.types import Message
+
+from asgi_drive import drive
+from plano_asgi.errors import ConfigurationError
+from plano_asgi.server.app import Standalone, plano_from_environment
+from serving import serving
+
+KEY = "key-from-the-environment"
+YAML = """
+version: v0.4.0
+listeners: [{type: model, name: m, port: 12000}]
+model_providers:
+  - {model: openai/gpt-4o, access_key: $MY_KEY, default: true}
+  - {model: mistral/small, access_key: $MY_KEY}
+model_aliases: {fast: {target: gpt-4o}}
+"""
+
+
+def standalone(environ: Mapping[str, str]) -> Standalone:
+    """The app in a process with *environ*."""
+    return Standalone(lambda: plano_from_environment(environ))
+
+
+@pytest.mark.anyio
+async def test_with_nothing_at_all_echo_answers() -> None:
+    """No config, no key."""
+    app = standalone({})
+    body = {"model": "plano/echo", "messages": [{"role": "user", "content": "hello"}]}
+    found = await drive(app, "/v1/chat/completions", body)
+    assert "hello" in found.json()["choices"][0]["message"]["content"]
+    assert found.headers["x-plano-model"] == "plano/echo"
+
+
+@pytest.mark.anyio
+async def test_providers_are_found_by_their_keys() -> None:
+    """As wildcards; the others are not there."""
+    app = standalone({"OPENAI_API_KEY": KEY})
+    ids = {m["id"] for m in (await drive(app, "/v1/models", method="GET")).json()["data"]}
+    assert "plano/echo" in ids
+    assert any(id.startswith("openai/") for id in ids)
+    assert not any(id.startswith("anthropic/") for id in ids)
+
+
+@pytest.mark.anyio
+async def test_a_config_file_is_read_when_the_server_starts(tmp_path: Path) -> None:
+    """Plano's own format; an alias reaches its model."""
+    path = tmp_path / "plano_config.yaml"
+    path.write_text(YAML, "utf-8")
+    app = standalone({"PLANO_CONFIG": str(path), "MY_KEY": KEY})
+    ids = [m["id"] for m in (await drive(app, "/v1/models", method="GET")).json()["data"]]
+    assert {"openai/gpt-4o", "mistral/small", "fast"} <= set(ids)
+    assert "plano/echo" not in ids
+
+
+def test_a_broken_config_says_everything_at_once(tmp_path: Path) -> None:
+    """And shows no secret."""
+    path = tmp_path / "plano_config.yaml"
+    path.write_text(YAML + "\nnonsense: 1\n", "utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        plano_from_environment({"PLANO_CONFIG": str(path)})
+    assert "nonsense" in str(caught.value)
+    assert "MY_KEY" in str(caught.value)
+    with pytest.raises(ConfigurationError, match=r"no-such\.yaml"):
+        plano_from_environment({"PLANO_CONFIG": str(tmp_path / "no-such.yaml")})
+
+
+@pytest.mark.anyio
+async def test_health_and_readiness(tmp_path: Path) -> None:
+    """Ready says what is missing, never a key."""
+    app = standalone({})
+    assert (await drive(app, "/healthz", method="GET")).status == 200
+    assert (await drive(app, "/healthz", method="HEAD")).body == b""
+    assert (await drive(app, "/readyz", method="GET")).json() == {"status": "ready", "missing": []}
+    assert (await drive(app, "/readyz", method="POST")).status == 405
+    path = tmp_path / "plano_config.yaml"
+    path.write_text("version: v0.4.0\nlisteners: []\nmodel_providers: [{model: openai/gpt-4o}]\n")
+    found = await drive(standalone({"PLANO_CONFIG": str(path)}), "/readyz", method="GET")
+    assert found.status == 503
+    assert "openai" in found.json()["missing"][0]
+
+
+@pytest.mark.anyio
+async def test_readiness_while_draining() -> None:
+    """503 from the moment the server is told to stop."""
+    app = standalone({})
+    stages = ["lifespan.startup", "lifespan.shutdown"]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": stages.pop(0)}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app({"type": "lifespan"}, receive, send)
+    assert [m["type"] for m in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    found = await drive(app, "/readyz", method="GET")
+    assert (found.status, found.json()["status"]) == (503, "draining")
+
+
+@pytest.mark.anyio
+async def test_a_config_that_cannot_be_used_fails_the_start() -> None:
+    """The server exits with the reason instead of serving errors."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        await anyio.lowlevel.checkpoint()
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    app = standalone({"PLANO_CONFIG": "/no/such.yaml"})
+    with pytest.raises(ConfigurationError):
+        await app({"type": "lifespan"}, receive, send)
+    assert sent[0]["type"] == "lifespan.startup.failed"
+    assert "no/such.yaml" in sent[0]["message"]
+
+
+def test_echo_answers_the_official_sdks_on_all_three_apis() -> None:
+    """Streamed, and with a tool call on request."""
+    tool = {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}
+    with serving(standalone({})) as url:
+        with openai.OpenAI(base_url=f"{url}/v1", api_key="none") as client:
+            stream = client.chat.completions.create(
+                model="plano/echo", messages=[{"role": "user", "content": "hello"}], stream=True
+            )
+            text = "".join(c.choices[0].delta.content or "" for c in stream if c.choices)
+            assert "hello" in text
+            forced: Any = {
+                "tools": [{"type": "function", "function": tool}],
+                "tool_choice": "required",
+            }
+            called = client.chat.completions.create(
+                model="plano/echo", messages=[{"role": "user", "content": "hello"}], **forced
+            )
+            calls = called.choices[0].message.tool_calls
+            assert calls
+            with client.responses.stream(model="plano/echo", input="hello") as events:
+                for _ in events:
+                    pass
+                assert "hello" in events.get_final_response().output_text
+        with (
+            anthropic.Anthropic(base_url=url, api_key="none") as claude,
+            claude.messages.stream(
+                model="plano/echo",
+                max_tokens=50,
+                messages=[{"role": "user", "content": "hello"}],
+            ) as messages,
+        ):
+            assert "hello" in messages.get_final_text()
