@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import anyio
 from starlette.types import Receive, Scope
 
+from plano_asgi.asgi.deadline import time_limit
 from plano_asgi.errors import BodyTooLarge, RequestError, RequestTimeout
 
 MAX_BODY_BYTES = 32 << 20
@@ -37,7 +37,7 @@ async def read_body(
         if name == b"content-encoding" and value.lower() != b"identity":
             raise RequestError("Compressed request bodies are not supported; send it plain.")
     try:
-        with anyio.fail_after(timeout_s):
+        with time_limit(timeout_s):
             return await _join(receive, max_bytes)
     except TimeoutError as exc:
         raise RequestTimeout(f"The request body did not arrive within {timeout_s:g} s.") from exc

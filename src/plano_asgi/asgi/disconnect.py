@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import anyio
@@ -21,15 +22,52 @@ async def run_until_disconnect(receive: Receive, work: Callable[[], Awaitable[No
     Raises:
         What *work* raises, itself and not in an exception group.
     """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return await _in_task_group(receive, work)
+    return await _in_asyncio(loop, receive, work)
+
+
+async def _in_asyncio(
+    loop: asyncio.AbstractEventLoop, receive: Receive, work: Callable[[], Awaitable[None]]
+) -> bool:
+    """With a bare task: a task group costs ten times as much, on every request."""
+    main = asyncio.current_task()
+    assert main is not None
+    cancelling = main.cancelling()
     left = False
-    failure: BaseException | None = None
+
+    async def watch() -> None:
+        nonlocal left
+        await _disconnected(receive)
+        left = True
+        main.cancel()
+
+    watcher = loop.create_task(watch())
+    try:
+        await work()
+    except asyncio.CancelledError:
+        # Ours only if nobody else (a shutdown, a time limit) cancels as well.
+        if not left or main.uncancel() > cancelling:
+            raise
+        return True
+    finally:
+        watcher.cancel()
+    if left:  # in the moment between the last await and here
+        main.uncancel()
+    return left
+
+
+async def _in_task_group(receive: Receive, work: Callable[[], Awaitable[None]]) -> bool:
+    left = False
+    failure: Exception | None = None
 
     async with anyio.create_task_group() as tasks:
 
         async def watch() -> None:
             nonlocal left
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            await _disconnected(receive)
             left = True
             tasks.cancel_scope.cancel()
 
@@ -37,9 +75,13 @@ async def run_until_disconnect(receive: Receive, work: Callable[[], Awaitable[No
         try:
             await work()
         except Exception as exc:
-            # Re-raised below: a task group would wrap it.
-            failure = exc
+            failure = exc  # re-raised below: a task group would wrap it
         tasks.cancel_scope.cancel()
     if failure is not None:
         raise failure
     return left
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import anyio
-
 from plano_asgi._json import JSONObject, loads
+from plano_asgi.asgi.deadline import time_limit
 from plano_asgi.conversation import CONTENT_EVENTS, Ended, Failed, Finished, StreamEvent
 from plano_asgi.errors import (
     UpstreamError,
@@ -78,7 +77,7 @@ class Answer:
             yield
             return
         try:
-            with anyio.fail_after(max(0.0, self.expires - time.monotonic())):
+            with time_limit(max(0.0, self.expires - time.monotonic())):
                 yield
         except TimeoutError as exc:
             raise UpstreamTimeout("the answer took too long (total)", phase="total") from exc

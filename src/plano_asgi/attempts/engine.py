@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import anyio
 
+from plano_asgi.asgi.deadline import time_limit
 from plano_asgi.attempts.answer import (
     Answer,
     read_error_body,
@@ -196,7 +197,7 @@ class Engine:
     async def _once(self, exchange: Exchange, ready: _Ready) -> Answer:
         limit_s, phase = self._time_limit(exchange, ready)
         try:
-            with anyio.fail_after(limit_s) if limit_s is not None else nullcontext():
+            with time_limit(limit_s) if limit_s is not None else nullcontext():
                 return await self._send(ready)
         except TimeoutError as exc:
             raise UpstreamTimeout(
