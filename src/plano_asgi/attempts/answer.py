@@ -21,7 +21,7 @@ from plano_asgi.providers.client import UpstreamReply
 from plano_asgi.wire.accumulate import response_events
 from plano_asgi.wire.base import Dialect, StreamReader
 
-_SLICE_BYTES = 4096
+_FIRST_SLICE_BYTES = 512
 _ERROR_BODY_BYTES = 64 << 10
 _HTML_START = (b"<",)
 _SSE_START = (b"data:", b"event:", b"id:", b"retry:", b":")
@@ -131,10 +131,14 @@ async def read_to_commit(answer: Answer, *, max_bytes: int) -> None:
         size += len(chunk)
         if size > max_bytes:
             raise UpstreamProtocolError(f"no content within {max_bytes} bytes of the stream")
-        # In slices: of a large chunk, only what leads up to the first content is decoded.
-        for start in range(0, len(chunk), _SLICE_BYTES):
-            if _take(answer, reader.feed(chunk[start : start + _SLICE_BYTES])):
-                answer.unread = chunk[start + _SLICE_BYTES :]
+        # In slices: of a large chunk, little more is decoded than leads up to the first content.
+        start, slice_bytes = 0, _FIRST_SLICE_BYTES
+        while start < len(chunk):
+            events = reader.feed(chunk[start : start + slice_bytes])
+            start += slice_bytes
+            slice_bytes *= 2
+            if _take(answer, events):
+                answer.unread = chunk[start:]
                 answer.reader = reader
                 return
     answer.reader = reader

@@ -77,7 +77,7 @@ async def relay_stream(call: Call, exchange: Exchange, answer: Answer, headers: 
     rest = framer.close()
     progress = Progress()
     progress.note(answer.events)
-    progress.note(_read_tail(exchange.dialect, tail.bytes() + rest))
+    progress.note(_read_tail(exchange.dialect, _last_frames(tail.bytes()) + rest))
     exchange.usage = progress.usage
     if progress.is_whole or isinstance(progress.failure, UpstreamStatus):
         await emit(rest)  # whole, or the upstream has told the error itself

@@ -102,6 +102,8 @@ class ChatStreamReader:
             return self._fail(read_error_event(chunk, data), chunk)
         if not isinstance(chunk, dict):
             return self._fail(UpstreamProtocolError("the upstream's stream holds no JSON object"))
+        if (text := self._plain(chunk)) is not None:
+            return [text]
         if (error := error_in_body(chunk)) is not None:
             error.in_stream = True
             return self._fail(error, chunk)
@@ -112,6 +114,22 @@ class ChatStreamReader:
         if events:
             events[0].raw = chunk
         return events
+
+    def _plain(self, chunk: JSONObject) -> TextDelta | None:
+        """
+        The one event of the commonest chunk, more text for an open text part, in a fraction of
+        the steps; ``None`` for every other chunk.
+        """
+        choices = chunk.get("choices")
+        if (
+            type(choices) is not list
+            or len(choices) != 1
+            or type(choice := choices[0]) is not dict
+            or (reader := self._choices.get(choice.get("index", 0))) is None
+            or any(chunk.get(name) for name in _TELLING_FIELDS)
+        ):
+            return None
+        return reader.plain(choice, chunk)
 
     def _fail(self, error: PlanoError, raw: Any = None) -> list[StreamEvent]:
         self._over = True
@@ -136,7 +154,9 @@ class ChatStreamReader:
     def _choice(self, choice: JSONObject) -> _ChoiceReader:
         index = choice.get("index")
         index = index if isinstance(index, int) else 0
-        return self._choices.setdefault(index, _ChoiceReader(index))
+        if (reader := self._choices.get(index)) is None:
+            reader = self._choices[index] = _ChoiceReader(index)
+        return reader
 
     def _finished(self) -> Iterator[StreamEvent]:
         for choice in self._choices.values():
@@ -161,6 +181,11 @@ def _started(chunk: JSONObject) -> Started:
         service_tier=text_of(chunk.get("service_tier")) or None,
         extras=present(system_fingerprint=chunk.get("system_fingerprint")),
     )
+
+
+_TELLING_FIELDS = ("error", "usage", "x_groq", "type")
+_PLAIN_CHOICE = frozenset({"index", "delta", "content_filter_results"})
+_PLAIN_DELTA = frozenset({"role", "content"})
 
 
 class _ChoiceReader:
@@ -198,6 +223,20 @@ class _ChoiceReader:
                 yield from self._tools.read(call)
         if isinstance(call := delta.get("function_call"), dict):
             yield from self._tools.read({"index": "function_call", "function": call})
+
+    def plain(self, choice: JSONObject, raw: JSONObject) -> TextDelta | None:
+        """The event of *choice* if all it says is more of an open text."""
+        delta = choice.get("delta")
+        if (
+            self._open != "text"
+            or type(delta) is not dict
+            or type(text := delta.get("content")) is not str
+            or not text
+            or any(value and name not in _PLAIN_CHOICE for name, value in choice.items())
+            or any(value and name not in _PLAIN_DELTA for name, value in delta.items())
+        ):
+            return None
+        return TextDelta(text=text, choice=self._index, part=self._part, raw=raw)
 
     def note_finish(self, choice: JSONObject) -> None:
         """Hold what *choice* says about its end."""
