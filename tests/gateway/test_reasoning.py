@@ -116,3 +116,18 @@ async def test_a_failover_to_another_family_takes_signed_thinking_out() -> None:
         await ask(app, "/v1/messages", "smart", [USER, said, USER])
         assert len(transport.requests) == 2
         assert (b"c2lnbmVk" in transport.requests[1].content) is kept
+
+
+@pytest.mark.parametrize("model", ["mistral/small", "anthropic/claude-sonnet-4-5", "plano/echo"])
+@pytest.mark.parametrize("field", ["previous_response_id", "conversation", "background"])
+async def test_state_kept_elsewhere_is_never_ignored(model: str, field: str) -> None:
+    """An upstream without it would answer another conversation."""
+    models = (Model("mistral/*", api_key=KEY, drop_unsupported=True), "plano/echo")
+    app, transport = gateway(
+        answer(CHAT_ANSWER), models=(*models, Model("anthropic/*", api_key=KEY))
+    )
+    value: Any = True if field == "background" else "resp_1"
+    found = await drive(app, "/v1/responses", {"model": model, "input": "hi", field: value})
+    assert found.status == 400
+    assert field in found.json()["error"]["message"]
+    assert transport.requests == []

@@ -21,8 +21,8 @@ import structlog
 from plano_asgi._json import JSONObject, dumps
 from plano_asgi.asgi.respond import encode_headers
 from plano_asgi.attempts import Answer, Engine
-from plano_asgi.conversation import ChatResponse
-from plano_asgi.errors import UpstreamReset
+from plano_asgi.conversation import ChatRequest, ChatResponse
+from plano_asgi.errors import UnsupportedField, UpstreamReset
 from plano_asgi.exchange import Candidate, Exchange, Route
 from plano_asgi.gateway.call import Call, exchange_headers, relayed_headers
 from plano_asgi.gateway.stream import Progress, relay_stream, rest_of, translate_stream
@@ -31,6 +31,7 @@ from plano_asgi.routing.base import RouteRule
 from plano_asgi.routing.names import Names
 from plano_asgi.wire import DIALECTS
 from plano_asgi.wire.accumulate import Accumulator
+from plano_asgi.wire.base import STATE_FIELDS
 
 RequestStep: TypeAlias = Callable[[Exchange], Awaitable[None]]
 """A request-side step: changes the exchange, registers response filters, or raises to stop it."""
@@ -118,6 +119,20 @@ class Pipeline:
             exchange.usage = answer.dialect.read_response(answer.json or {}).usage
 
 
+def _refuse_lost_state(request: ChatRequest, dialect: str) -> None:
+    """
+    Refuse a rebuilt request that refers to state which only its own dialect's upstream has.
+
+    Raises:
+        UnsupportedField: Names the field.
+    """
+    if request.dialect == dialect:
+        return
+    for field in STATE_FIELDS:
+        if request.extras.get(field):
+            raise UnsupportedField(field, dialect, "the upstream keeps no state of this API")
+
+
 async def _rewritten(call: Call, exchange: Exchange, answer: Answer) -> JSONObject:
     """The whole answer in the client's dialect."""
     assert answer.dialect is not None
@@ -162,6 +177,7 @@ def _prepare(
             body = exchange.body
         else:
             request = replace(exchange.request, model=candidate.model)
+            _refuse_lost_state(request, name)
             body = dialect.write_request(request, provider.write_options(candidate.model))
         if provider.family != home_family:
             body = dialect.without_reasoning(body)

@@ -15,6 +15,11 @@ from plano_asgi._json import JSONObject
 from plano_asgi.conversation import ChatRequest, ChatResponse, StreamEvent
 from plano_asgi.errors import PlanoError, UpstreamStatus
 
+STATE_FIELDS = ("previous_response_id", "conversation", "background", "prompt", "container")
+"""Request fields that mean something kept elsewhere: without it the conversation is another one.
+
+Never dropped on the way to another dialect, whatever ``WriteOptions.on_unsupported`` says."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteOptions:

@@ -42,6 +42,7 @@ _SAFE_EXTRAS = frozenset(
         "include_reasoning",
         "performanceConfig",
         "prediction",
+        "max_tool_calls",  # counts server-tool calls, and those tools are refused
         "prompt_cache_key",
         "prompt_cache_options",
         "prompt_cache_retention",
