@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +22,7 @@ from asgi_drive import drive
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.server.app import Standalone, plano_from_environment
 from serving import serving
+from upstream import chat_stream, scripted_upstream
 
 KEY = "key-from-the-environment"
 YAML = """
@@ -92,9 +99,8 @@ async def test_health_and_readiness(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_readiness_while_draining() -> None:
-    """503 from the moment the server is told to stop."""
-    app = standalone({})
+async def test_the_lifespan_starts_and_stops() -> None:
+    """Built on start-up, closed on shutdown."""
     stages = ["lifespan.startup", "lifespan.shutdown"]
     sent: list[Message] = []
 
@@ -104,10 +110,48 @@ async def test_readiness_while_draining() -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await app({"type": "lifespan"}, receive, send)
+    await standalone({})({"type": "lifespan"}, receive, send)
     assert [m["type"] for m in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
-    found = await drive(app, "/readyz", method="GET")
-    assert (found.status, found.json()["status"]) == (503, "draining")
+
+
+def test_a_server_told_to_stop_lets_a_stream_end(tmp_path: Path) -> None:
+    """SIGTERM in the middle of an answer: the client gets all of it, then the process ends."""
+    gate = threading.Event()
+    with scripted_upstream() as upstream:
+        upstream.reply(chat_stream(["Hel", gate, "lo"]))
+        config = tmp_path / "plano_config.yaml"
+        config.write_text(
+            "version: v0.4.0\nlisteners: []\nmodel_providers:\n"
+            f"  - {{model: openai/m, access_key: the-key, base_url: '{upstream.base_url}'}}\n"
+        )
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "plano_asgi.standalone:app",
+            "--port",
+            str(port),
+        ]
+        environ = {**os.environ, "PLANO_CONFIG": str(config)}
+        with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as server:
+            assert server.stderr is not None
+            while "running on" not in server.stderr.readline():
+                assert server.poll() is None
+            with openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="x") as client:
+                stream = client.chat.completions.create(
+                    model="openai/m", messages=[{"role": "user", "content": "hi"}], stream=True
+                )
+                text = next(stream).choices[0].delta.content or ""
+                server.send_signal(signal.SIGTERM)
+                while "Waiting for" not in server.stderr.readline():
+                    assert server.poll() is None
+                gate.set()
+                text += "".join(c.choices[0].delta.content or "" for c in stream if c.choices)
+            server.stderr.read()
+        assert text == "Hello"
 
 
 @pytest.mark.anyio

@@ -116,8 +116,12 @@ class Plano(Gateway):
         for issue in (*config.warnings, *left_out):
             _log.warning("configuration", detail=str(issue))
         connect_s = config.overrides.upstream_connect_timeout_s
+        models = [model_from_entry(entry, connect_s=connect_s) for entry in config.model_providers]
+        named = {name for alias in config.model_aliases.values() for name in alias.references}
+        if ECHO in named - {model.model for model in models}:
+            models.append(Model(ECHO))  # built in: an alias may lead to it without an entry
         return cls(
-            [model_from_entry(entry, connect_s=connect_s) for entry in config.model_providers],
+            models,
             aliases={name: alias_from_entry(a) for name, a in config.model_aliases.items()},
             environ={},  # a file says itself which variables it reads
             **_options_from(config) | options,

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from plano_asgi._json import JSONObject, dumps, loads
 from plano_asgi.asgi.respond import RawHeaders, encode_headers, send_body
 from plano_asgi.errors import (
+    ConfigurationError,
     MethodNotAllowed,
     PlanoError,
     RequestError,
@@ -122,8 +123,9 @@ def error_headers(error: PlanoError) -> dict[str, str]:
         headers |= relayed_headers(error.headers)
     if error.retry_after_s is not None:
         headers["retry-after"] = str(max(1, round(error.retry_after_s)))
-    if isinstance(error, UpstreamError):
-        headers["x-should-retry"] = "false"  # our own tries are spent: 3 x 3 helps nobody
+    if isinstance(error, UpstreamError | ConfigurationError):
+        # Our own tries are spent (3 x 3 helps nobody), or none will ever do.
+        headers["x-should-retry"] = "false"
     if isinstance(error, MethodNotAllowed):
         headers["allow"] = error.allow
     return headers

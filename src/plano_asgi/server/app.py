@@ -43,14 +43,14 @@ class Standalone:
     """
     A gateway with health pages, built when the server starts.
 
-    ``/healthz``: the process answers. ``/readyz``: 200 if a model can be served, 503 if not or
-    while draining; says what is missing. Both without auth, both without a model call.
+    ``/healthz``: the process answers. ``/readyz``: 200 if a model can be served, 503 if not; says
+    what is missing. Both without auth, both without a model call. Told to stop, the server accepts
+    no more and lets what is in flight end, for as long as its own options say.
     """
 
     def __init__(self, build: Callable[[], Plano] | None = None) -> None:
         self._build = build or (lambda: plano_from_environment(os.environ))
         self._plano: Plano | None = None
-        self._draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -75,10 +75,7 @@ class Standalone:
         for line in plano.missing():
             _log.warning("provider_without_key", detail=line)
         async with plano.lifespan():
-            try:
-                yield
-            finally:
-                self._draining = True
+            yield
 
     async def _health(self, plano: Plano, path: str, scope: Scope, send: Send) -> None:
         head = scope["method"] == "HEAD"
@@ -88,8 +85,6 @@ class Standalone:
             await send_body(send, 200, b'{"status":"ok"}', _JSON, head=head)
         else:
             missing = plano.missing()
-            ready = not self._draining and len(missing) < len(plano.providers)
+            ready = len(missing) < len(plano.providers)
             value = {"status": "ready" if ready else "not ready", "missing": missing}
-            if self._draining:
-                value["status"] = "draining"
             await send_body(send, 200 if ready else 503, dumps(value), _JSON, head=head)
