@@ -71,7 +71,7 @@ MODEL = {"type": "model", "name": "m"}
                     },
                 ],
             },
-            [("refuse", "listeners.1.type"), ("warn", "agents")],
+            [("warn", "listeners.1.type"), ("warn", "agents")],
         ),
         (
             {"listeners": [MODEL, {"type": "prompt", "name": "p"}], "system_prompt": "s"},

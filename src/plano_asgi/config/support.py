@@ -30,7 +30,7 @@ UNSUPPORTED: Mapping[str, Row] = {
         "filters are not in this release: answers would reach clients unfiltered",
     ),
     "listeners.*.type=agent": (
-        "refuse",
+        "warn",
         "agents are not in this release: nobody would answer on this listener",
     ),
     "listeners.*.type=prompt": (
