@@ -22,13 +22,19 @@ from plano_asgi.gateway.pipeline import Pipeline
 from plano_asgi.providers.base import UpstreamCall, UpstreamProvider
 
 _BOUNDARY = re.compile(r'boundary="?([^";,]{1,200})"?', re.IGNORECASE)
-_MODEL_FIELD = re.compile(rb'(?im)^content-disposition:\s*form-data;.*?\bname="?model"?\s*(?:;|$)')
+_MODEL_FIELD = re.compile(  # possessive, so that no header takes long to be refused
+    rb"""^content-disposition:[ \t]*+form-data
+        (?: \s*+;\s*+ (?!name=)[\w*-]+= (?: "(?:[^"\\]|\\.)*+" | [^;"\s]*+ ) )*+
+        \s*+;\s*+ name= (?: model | "model" ) \s*+(?:;|$)""",
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
+)
 _KEPT = ("content-type", "content-disposition", "openai-model")
 
 Prepare = Callable[[Candidate, UpstreamProvider], UpstreamCall]
 
 
 NATIVE_ONLY = {
+    "/messages/count_tokens": "anthropic.messages",
     "/responses/compact": "openai.responses",
     "/responses/input_tokens": "openai.responses",
 }
@@ -44,7 +50,7 @@ def read_relayed(exchange: Exchange, content: bytes) -> None:
         RequestError: Neither, or no field ``model`` of type string.
     """
     content_type = exchange.headers.get("content-type", "")
-    if content_type.lower().startswith("multipart/form-data"):
+    if _is_form(content_type):
         start, end = _model_span(content, content_type)
         exchange.model = content[start:end].decode("utf-8", "replace")
     else:
@@ -68,13 +74,13 @@ def model_of(body: JSONObject) -> str | None:
 
 async def relay(call: Call, exchange: Exchange, pipeline: Pipeline, content: bytes) -> None:
     """
-    Serve one relayed exchange whose body is *content*.
+    Serve one relayed exchange whose body is *content*; a route it has already is kept.
 
     Raises:
         RequestError: The path belongs to a dialect that no candidate speaks natively.
     """
     read_relayed(exchange, content)
-    route = await pipeline.route(exchange)
+    route = exchange.route or await pipeline.route(exchange)
     if needed := NATIVE_ONLY.get(exchange.operation):
         route = _native(route, needed, exchange, pipeline)
     exchange.route = route
@@ -108,8 +114,9 @@ async def _pump(call: Call, exchange: Exchange, answer: Answer) -> None:
     if first:
         await call.send({"type": "http.response.body", "body": first, "more_body": True})
     try:
-        async for chunk in answer.chunks:
-            await call.send({"type": "http.response.body", "body": chunk, "more_body": True})
+        with answer.time_limit():
+            async for chunk in answer.chunks:
+                await call.send({"type": "http.response.body", "body": chunk, "more_body": True})
     except UpstreamError as exc:
         # No dialect, no in-band error: a response left without its end makes the server cut the
         # connection, which every client understands as a failure.
@@ -119,8 +126,8 @@ async def _pump(call: Call, exchange: Exchange, answer: Answer) -> None:
 
 
 def _prepare(exchange: Exchange, call: Call, content: bytes) -> Prepare:
-    content_type = exchange.headers.get("content-type", "application/json")
-    is_form = content_type.lower().startswith("multipart/form-data")
+    content_type = exchange.headers.get("content-type", "")
+    is_form = _is_form(content_type)
 
     def prepare(candidate: Candidate, provider: UpstreamProvider) -> UpstreamCall:
         form = _with_model(content, content_type, candidate.model) if is_form else None
@@ -131,11 +138,15 @@ def _prepare(exchange: Exchange, call: Call, content: bytes) -> Prepare:
             stream=exchange.stream,
             body=exchange.body,
             content=form,
-            content_type=content_type,
+            content_type=content_type if is_form else "application/json",
             client_headers=exchange.headers,
         )
 
     return prepare
+
+
+def _is_form(content_type: str) -> bool:
+    return content_type.lower().startswith("multipart/form-data")
 
 
 def _with_model(content: bytes, content_type: str, model: str) -> bytes:
@@ -149,6 +160,7 @@ def _model_span(content: bytes, content_type: str) -> tuple[int, int]:
     if match is None:
         raise RequestError("The multipart body has no boundary.")
     delimiter = b"--" + match[1].encode("latin-1")
+    spans: list[tuple[int, int]] = []
     position = content.find(delimiter)
     while position >= 0:
         head_start = position + len(delimiter)
@@ -157,6 +169,9 @@ def _model_span(content: bytes, content_type: str) -> tuple[int, int]:
         if head_end < 0 or following < 0:
             break
         if head_end < following and _MODEL_FIELD.search(content[head_start:head_end]):
-            return head_end + 4, following
+            spans.append((head_end + 4, following))
         position = following + 2
-    raise RequestError("The form has no field 'model'.", param="model")
+    if len(spans) != 1:  # of two, nobody knows which one the upstream takes
+        fault = "has no field" if not spans else "has more than one field"
+        raise RequestError(f"The form {fault} 'model'.", param="model")
+    return spans[0]
