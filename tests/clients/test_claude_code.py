@@ -203,11 +203,6 @@ def test_thoughts_of_a_chat_model_are_thinking_blocks(stage: Stage) -> None:
     assert "plano1." not in json.dumps(stage.sent.json())
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a chat upstream's own reasoning_content is left out of the history of a client of "
-    "another dialect; DeepSeek answers 400 to a tool loop without it",
-)
 def test_a_chat_model_gets_its_thoughts_back(stage: Stage) -> None:
     """In a tool loop its thinking mode demands them."""
     model = "deepseek/chat"
@@ -255,11 +250,6 @@ def test_newer_bodies_are_understood_over_a_chat_upstream(stage: Stage) -> None:
     assert not {"thinking", "context_management", "metadata", "system"} & set(sent)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="metadata.user_id of Claude Code (150 characters) is written as chat 'user', of which "
-    "OpenAI takes 64 at most and answers 400",
-)
 def test_the_user_id_fits_what_openai_takes(stage: Stage) -> None:
     """It is a JSON text of 150 characters."""
     read_messages(stage.post(MESSAGES, body("openai/gpt-5"), HEADERS, chat_stream()))

@@ -141,11 +141,6 @@ def test_openais_stream_is_relayed_byte_for_byte(stage: Stage) -> None:
     assert read_responses(found)["output"] == [REASONING, *items]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a relayed Responses stream with an item that our reader cannot read (no 'name') gets "
-    "an 'error' event after its own response.completed",
-)
 def test_a_whole_stream_is_whole_whatever_is_in_it(stage: Stage) -> None:
     """Nobody looks at a relayed answer, so nobody can be displeased with it."""
     odd = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "call_2", "input": DIFF}
@@ -228,11 +223,6 @@ def test_a_patch_over_anthropic_is_free_text(stage: Stage) -> None:
     assert answered["content"][0]["content"] == "Done!"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="custom tools are written as chat custom tools for every chat upstream; of those only "
-    "OpenAI and Azure know the type, the others take functions only",
-)
 @pytest.mark.parametrize("model", ["mistral/large", "deepseek/chat"])
 def test_a_patch_over_a_plain_chat_upstream_is_a_function(stage: Stage, model: str) -> None:
     """As over Anthropic."""
@@ -250,14 +240,7 @@ NAMESPACED = Tool("call_3", "spawn_agent", '{"cmd":"x"}')
     "model",
     [
         "mistral/large",
-        pytest.param(
-            "anthropic/claude-sonnet-4-5",
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="the Messages writer refuses a Responses 'namespace' tool with a 400; "
-                "the chat writer hoists its members",
-            ),
-        ),
+        "anthropic/claude-sonnet-4-5",
     ],
 )
 def test_tools_of_a_namespace_are_hoisted(stage: Stage, model: str) -> None:

@@ -174,11 +174,6 @@ def test_ask_mode_over_anthropic(stage: Stage) -> None:
     assert list(patch["input_schema"]["properties"]) == ["input"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the chat writer answers a call of a declared custom tool as a function call with "
-    "arguments when the upstream (Anthropic) has no custom tools",
-)
 @pytest.mark.parametrize("mode", ["agent", "ask"])
 def test_a_patch_over_anthropic_is_free_text_again(stage: Stage, mode: str) -> None:
     """The client sees a call of what it declared."""

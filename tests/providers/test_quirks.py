@@ -19,6 +19,7 @@ from plano_asgi.providers.quirks import (
     DropInMessages,
     DropWhileReasoning,
     Exclusive,
+    FunctionsOnly,
     ListInput,
     MapValues,
     Pin,
@@ -300,6 +301,97 @@ def test_kimi_rows() -> None:
     assert adapted("moonshotai", "kimi-k2.6", sampling) == {**sampling, "temperature": 1}
     coding: JSONObject = {"stream_options": {}, "service_tier": "x", "store": True, "thinking": {}}
     assert adapted("moonshotai", "kimi-for-coding", {**coding, "top_p": 1}) == {"top_p": 1}
+
+
+PATCH = {"type": "custom", "custom": {"name": "patch", "description": "d"}}
+READ = {"type": "function", "function": {"name": "read"}}
+
+
+def test_custom_tools_become_functions() -> None:
+    """They, the choice of them and their calls; the client's own body stays as it is."""
+    call: JSONObject = {
+        "id": "c",
+        "type": "custom",
+        "custom": {"name": "patch", "input": "*** Begin"},
+        "x": 1,
+    }
+    turn = {"role": "assistant", "tool_calls": [call]}
+    choice = {"type": "custom", "custom": {"name": "patch"}}
+    body: JSONObject = {"tools": [READ, PATCH], "tool_choice": choice, "messages": [turn, "odd"]}
+    before = repr(body)
+    changed = dict(body)
+    FunctionsOnly().apply(changed)
+    assert repr(body) == before
+    read, patch = changed["tools"]
+    assert read is READ
+    assert patch["type"] == "function"
+    assert patch["function"]["description"] == "d"
+    assert patch["function"]["parameters"]["required"] == ["input"]
+    assert changed["tool_choice"] == {"type": "function", "function": {"name": "patch"}}
+    function = {"name": "patch", "arguments": '{"input":"*** Begin"}'}
+    written = {"id": "c", "type": "function", "function": function, "x": 1}
+    assert changed["messages"] == [{**turn, "tool_calls": [written]}, "odd"]
+
+
+def test_a_narrowed_choice_of_custom_tools_names_functions() -> None:
+    """Each of the allowed ones."""
+    named = {"type": "custom", "custom": {"name": "patch"}}
+    body: JSONObject = {"tool_choice": {"allowed_tools": {"mode": "auto", "tools": [READ, named]}}}
+    FunctionsOnly().apply(body)
+    function = {"type": "function", "function": {"name": "patch"}}
+    assert body["tool_choice"]["allowed_tools"] == {"mode": "auto", "tools": [READ, function]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"tools": "odd", "tool_choice": "auto", "messages": "odd"},
+        {"tools": [READ, 1], "tool_choice": None, "messages": [{"role": "user"}]},
+    ],
+)
+def test_bodies_without_custom_tools_stay(body: JSONObject) -> None:
+    """Malformed ones too: the upstream says what is wrong."""
+    changed = dict(body)
+    FunctionsOnly().apply(changed)
+    assert changed == body
+
+
+def test_only_openais_own_api_gets_custom_tools() -> None:
+    """Every other row that is spoken to in chat turns them into functions."""
+    chats = [
+        name for name, row in PROFILES.items() if CHAT in {row.dialect, *row.dialects.values()}
+    ]
+    kept = [name for name in chats if adapted(name, "m", {"tools": [PATCH]})["tools"] == [PATCH]]
+    assert kept == ["openai", "azure_openai"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("openai", set()),
+        ("azure_openai", set()),
+        ("github", set()),
+        ("digitalocean", set()),
+        ("mistral", set()),
+        ("gemini", set()),
+        ("groq", {"reasoning"}),
+        ("cerebras", {"reasoning"}),
+        ("deepseek", {"reasoning_content", "reasoning", "reasoning_details"}),
+        ("moonshotai", {"reasoning_content", "reasoning", "reasoning_details"}),
+    ],
+)
+def test_thoughts_go_back_to_those_who_take_them(name: str, kept: set[str]) -> None:
+    """Some demand them, strict ones refuse them."""
+    thoughts = {"reasoning_content": "t", "reasoning": "t", "reasoning_details": []}
+    turn = {"role": "assistant", "content": "x", **thoughts}
+    (written,) = adapted(name, "m", {"messages": [turn]})["messages"]
+    assert written.keys() & thoughts.keys() == kept
+
+
+def test_mistral_says_itself_that_it_has_no_web_search() -> None:
+    """An answer without the search that was asked for would look like one with it."""
+    assert adapted("mistral", "m", {"web_search_options": {}}) == {"web_search_options": {}}
 
 
 def test_xai_has_no_web_search_options() -> None:

@@ -336,6 +336,19 @@ def test_function_and_custom_tools() -> None:
     assert '"definition":"a+"' in written[2]["description"]
 
 
+def test_tools_of_a_namespace_stand_alone() -> None:
+    """A refused one among them is named by its place."""
+    members: list[dict[str, Any]] = [{"type": "function", "name": "f"}]
+    raw = {"type": "namespace", "name": "n", "tools": members}
+    space = Tool(name="n", kind="opaque", raw=raw, dialect="openai.responses")
+    schema = {"type": "object"}
+    assert write(chat(tools=[FUNCTION, space]))["tools"][1] == {"name": "f", "input_schema": schema}
+    members.append({"type": "local_shell"})
+    with pytest.raises(UnsupportedField) as caught:
+        write(chat(tools=[FUNCTION, space]))
+    assert caught.value.param == "tools.1.tools.1"
+
+
 def test_free_text_tools_need_no_description() -> None:
     """The grammar alone is one; without it there is none."""
     form = {"type": "grammar", "syntax": "regex", "definition": "a+"}

@@ -293,7 +293,6 @@ def test_thinking_is_spelled_as_anthropic_does(
         ({"extras": {"logit_bias": {"5": 1}}}, "logit_bias"),
         ({"output_format": OutputFormat(kind="json_object")}, "response_format"),
         ({"parallel_tool_calls": False, "tools": [Tool(name="t")]}, "parallel_tool_calls"),
-        ({"tools": [Tool(name="t", kind="custom")]}, "tools.0"),
         ({"tools": [Tool(name="t", kind="opaque", dialect="openai.responses")]}, "tools.0"),
         (
             {
@@ -333,7 +332,7 @@ def test_what_asks_for_nothing_is_passed_over(fields: dict[str, Any]) -> None:
         (MediaPart(modality="image", mime_type="image/png", url="https://x.example/a"), None),
         (MediaPart(modality="image", mime_type="image/bmp", data="AA=="), None),
         (MediaPart(modality="document", file_id="f"), None),
-        (OpaquePart(dialect="anthropic.messages", raw={"type": "server_tool_use"}), None),
+        (OpaquePart(dialect="anthropic.messages", raw={"type": "container_upload"}), None),
         (
             ToolResultPart(
                 call_id="a",
@@ -463,6 +462,59 @@ def test_arguments_that_are_no_object_are_refused(arguments: str) -> None:
     with pytest.raises(RequestError) as caught:
         write(asked(HELLO, said("assistant", call)))
     assert caught.value.param == "messages.1.content.0.arguments"
+
+
+def test_custom_tools_and_namespaces_become_functions() -> None:
+    """One text for a custom tool; the members of a namespace stand alone."""
+    member = {"type": "function", "name": "f", "parameters": {"type": "object"}}
+    space = {"type": "namespace", "name": "n", "tools": [member]}
+    tools = [
+        Tool(name="patch", kind="custom", description="d", raw={"format": {"type": "text"}}),
+        Tool(name="n", kind="opaque", raw=space, dialect="openai.responses"),
+    ]
+    patch, hoisted = write(asked(HELLO, tools=tools))["toolConfig"]["tools"]
+    assert (patch["toolSpec"]["name"], patch["toolSpec"]["description"]) == ("patch", "d")
+    assert patch["toolSpec"]["inputSchema"]["json"]["required"] == ["input"]
+    spec = {"name": "f", "inputSchema": {"json": {"type": "object"}}}
+    assert hoisted["toolSpec"] == spec
+
+
+def test_what_other_apis_servers_found_is_told() -> None:
+    """As text, where the search itself says nothing; a result's references too."""
+    found = {
+        "type": "web_search_result",
+        "title": "T",
+        "url": "https://x",
+        "encrypted_content": "E",
+    }
+    results = {"type": "web_search_tool_result", "tool_use_id": "s", "content": [found]}
+    search = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}
+    named = {"type": "tool_reference", "tool_name": "grep"}
+
+    def theirs(raw: dict[str, Any]) -> OpaquePart:
+        return OpaquePart(dialect="anthropic.messages", raw=raw)
+
+    answered = ToolResultPart(call_id="c", content=[theirs(named)])
+    body = write(
+        asked(
+            HELLO,
+            said("assistant", theirs(search), theirs(results), ToolCallPart(id="c", name="t")),
+            said("tool", answered),
+            dialect="anthropic.messages",
+        )
+    )
+    told, _ = body["messages"][1]["content"]
+    assert told == {"text": "[web_search_tool_result]\nT\nhttps://x\n"}
+    result = body["messages"][2]["content"][0]["toolResult"]["content"]
+    assert result == [{"text": "[tool_reference]\ngrep\n"}]
+
+
+def test_another_vendors_long_user_id_is_no_label() -> None:
+    """It is a document about the user; a plain id is one."""
+    labelled = [
+        write(asked(HELLO, dialect="anthropic.messages", user="u" * length)) for length in (64, 65)
+    ]
+    assert [body.get("requestMetadata") for body in labelled] == [{"user": "u" * 64}, None]
 
 
 def test_a_custom_tools_input_is_wrapped() -> None:

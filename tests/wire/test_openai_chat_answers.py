@@ -380,6 +380,19 @@ def test_reasoning_without_proof_is_plain_text() -> None:
     assert "reasoning_details" not in message
 
 
+def test_a_call_of_a_custom_tool_is_free_text_again() -> None:
+    """What an upstream without custom tools sent inside JSON."""
+    declared = ChatRequest(model="m", messages=[], tools=[Tool(name="p", kind="custom")])
+    calls = [
+        ToolCallPart(id="a", name="p", arguments='{"input":"*** Begin"}'),
+        ToolCallPart(id="b", name="f", arguments='{"input":"x"}'),
+    ]
+    response = ChatResponse(choices=[Choice(parts=[*calls], finish_reason="tool_calls")])
+    patch, plain = _written(response, declared)["choices"][0]["message"]["tool_calls"]
+    assert patch == {"id": "a", "type": "custom", "custom": {"name": "p", "input": "*** Begin"}}
+    assert plain["function"] == {"name": "f", "arguments": '{"input":"x"}'}
+
+
 def test_a_client_of_functions_is_answered_with_function_call() -> None:
     """It does not know tool calls."""
     functions = [{"name": "f"}]

@@ -574,6 +574,84 @@ def test_a_foreign_conversation_becomes_plain_chat() -> None:
     ]
 
 
+def test_a_chat_model_gets_its_thoughts_back() -> None:
+    """Several of a turn as one text, its proof with it; another family's stay away."""
+    request = _foreign(
+        _assistant(
+            ReasoningPart(text="a", dialect="openai.chat"),
+            ReasoningPart(text="theirs", signature="s", dialect=ANTHROPIC),
+            ReasoningPart(text="b", dialect="openai.chat"),
+            ToolCallPart(id="c", name="f", arguments="{}"),
+        ),
+        _tool(ToolResultPart(call_id="c", content=[TextPart(text="r")])),
+        _assistant(ReasoningPart(text="p", encrypted="e", dialect="openai.chat")),
+    )
+    first, _, last = _write(request)["messages"]
+    assert first["reasoning_content"] == "a\n\nb"
+    assert "reasoning_details" not in first
+    assert last["reasoning_content"] == "p"
+    assert last["reasoning_details"][-1]["data"] == "e"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "user", "sent"),
+    [
+        (ANTHROPIC, "u" * 64, True),
+        (ANTHROPIC, "u" * 65, False),
+        (RESPONSES, "u" * 65, True),
+    ],
+)
+def test_another_vendors_long_user_id_is_left_out(dialect: str, user: str, sent: bool) -> None:
+    """It is refused, and a document about the user rather than an id."""
+    assert ("user" in _write(_foreign(dialect=dialect, user=user))) is sent
+
+
+def _search(**fields: Any) -> Tool:
+    raw = {"type": "web_search_20250305", "name": "web_search", **fields}
+    return Tool(kind="opaque", name="web_search", raw=raw, dialect=ANTHROPIC)
+
+
+def test_anthropics_web_search_is_an_option() -> None:
+    """With the user's place; chat has no choice of it, and none among no tools."""
+    place = {"city": "Oslo", "country": "NO"}
+    request = _foreign(
+        tools=[_search(max_uses=8, user_location={"type": "approximate", **place})],
+        tool_choice=ToolChoice(mode="named", name="web_search"),
+        parallel_tool_calls=False,
+    )
+    written = _write(request)
+    where = {"type": "approximate", "approximate": place}
+    assert written["web_search_options"] == {"user_location": where}
+    assert not written.keys() & {"tools", "tool_choice", "parallel_tool_calls"}
+    request.tools = [_search(), Tool(name="f")]
+    assert _write(request)["web_search_options"] == {}
+    assert "tool_choice" not in _write(request)
+    request.tool_choice = ToolChoice(mode="required", allowed=["f", "web_search"])
+    allowed = _write(request)["tool_choice"]["allowed_tools"]["tools"]
+    assert [tool["function"]["name"] for tool in allowed] == ["f"]
+
+
+@pytest.mark.parametrize("field", ["allowed_domains", "blocked_domains"])
+def test_a_web_search_of_some_domains_is_refused(field: str) -> None:
+    """Chat would search all of them."""
+    request = _foreign(tools=[_search(**{field: ["x.example"]})])
+    with pytest.raises(UnsupportedField) as caught:
+        _write(request)
+    assert caught.value.param == f"tools.0.{field}"
+    lenient = DIALECT.write_request(request, WriteOptions(on_unsupported="drop"))
+    assert lenient["web_search_options"] == {}
+
+
+def test_a_tool_search_of_the_clients_is_refused_truly() -> None:
+    """It runs at no server; only its own API can be given what it finds."""
+    raw = {"type": "tool_search", "execution": "client"}
+    tool = Tool(kind="opaque", name="tool_search", raw=raw, dialect=RESPONSES)
+    with pytest.raises(UnsupportedField, match=r"only openai\.responses knows"):
+        _write(_foreign(dialect=RESPONSES, tools=[tool]))
+    raw["execution"] = "server"
+    assert "tools" not in _write(_foreign(dialect=RESPONSES, tools=[tool]))
+
+
 @pytest.mark.parametrize(
     ("content", "is_error", "text"),
     [

@@ -25,6 +25,7 @@ from plano_asgi.conversation import (
     Started,
     StreamEvent,
     TextDelta,
+    Tool,
     ToolCallDelta,
     ToolCallPart,
     ToolCallStarted,
@@ -550,6 +551,38 @@ def test_custom_calls_stream_their_input() -> None:
         {"index": 0, "id": "a", "type": "custom", "custom": {"name": "f", "input": ""}}
     ]
     assert second["choices"][0]["delta"]["tool_calls"] == [{"index": 0, "custom": {"input": "x"}}]
+
+
+def test_a_declared_custom_tools_call_streams_its_text() -> None:
+    """Of an upstream that sends it inside JSON; what is no such JSON comes at the end."""
+    writer = DIALECT.stream_writer(
+        ChatRequest(model="m", messages=[], tools=[Tool(name="p", kind="custom")])
+    )
+    stream = writer.write(
+        [
+            ToolCallStarted(index=0, id="a", name="p"),
+            ToolCallStarted(index=1, id="b", name="p"),
+            ToolCallDelta(index=0, arguments='{"input":"*** Be'),
+            ToolCallDelta(index=1, arguments="bare"),
+            ToolCallDelta(index=0, arguments='gin"'),
+            ToolCallDelta(index=0, arguments="}"),
+            Finished(reason="tool_calls"),
+        ]
+    )
+    choices = [loads(event.data)["choices"][0] for event in SSEDecoder().feed(stream)]
+    calls = [call for c in choices for call in c["delta"].get("tool_calls", ())]
+    assert calls[0] == {
+        "index": 0,
+        "id": "a",
+        "type": "custom",
+        "custom": {"name": "p", "input": ""},
+    }
+    assert calls[2:] == [
+        {"index": 0, "custom": {"input": "*** Be"}},
+        {"index": 0, "custom": {"input": "gin"}},
+        {"index": 1, "custom": {"input": "bare"}},
+    ]
+    assert choices[-1]["finish_reason"] == "tool_calls"
 
 
 def test_a_client_of_functions_streams_one_function_call() -> None:

@@ -24,7 +24,7 @@ from plano_asgi.conversation import (
 )
 from plano_asgi.errors import RequestError, UnsupportedField
 from plano_asgi.wire.base import WriteOptions
-from plano_asgi.wire.openai_responses import OpenAIResponses, hoisted_tools
+from plano_asgi.wire.openai_responses import OpenAIResponses
 from plano_asgi.wire.reasoning_pack import pack
 
 DIALECT = OpenAIResponses()
@@ -297,20 +297,6 @@ def test_tools_come_back() -> None:
     request = read(tools=tools)
     assert [tool.kind for tool in request.tools] == [*["function"] * 3, "custom", *["opaque"] * 2]
     assert DIALECT.write_request(request, STRICT)["tools"] == tools
-
-
-def test_namespaces_are_hoisted_unless_names_collide() -> None:
-    """For an API without namespaces the members stand alone; two of one name are refused."""
-    space = {
-        "type": "namespace",
-        "name": "n",
-        "description": "d",
-        "tools": [{"type": "function", "name": "f"}],
-    }
-    assert [tool.name for tool in hoisted_tools(read(tools=[space]).tools)] == ["f"]
-    twice = read(tools=[space, {"type": "function", "name": "f"}]).tools
-    with pytest.raises(UnsupportedField, match="'f'"):
-        hoisted_tools(twice)
 
 
 @pytest.mark.parametrize(
@@ -637,6 +623,38 @@ def test_named_choices_and_described_formats() -> None:
     assert again(text={"format": {"type": "text"}})["text"] == {"format": {"type": "text"}}
     plain = upstream(user(), tools=[Tool(name="f")], tool_choice=ToolChoice(mode="required"))
     assert plain["tool_choice"] == "required"
+
+
+def test_blocks_of_a_system_prompt_stay_apart() -> None:
+    """Other APIs' system prompts come in blocks that end without a line break."""
+    system = Message(
+        role="system", parts=[TextPart(text="a"), TextPart(text=""), TextPart(text="b")]
+    )
+    more = Message(role="system", parts=[TextPart(text="c")])
+    assert upstream(system, more, user())["instructions"] == "a\n\nb\n\nc"
+
+
+def test_anthropics_web_search_is_this_apis() -> None:
+    """Domains and place are kept, and so is the choice; it cannot leave domains out."""
+    place = {"city": "Oslo"}
+    raw: dict[str, Any] = {"type": "web_search_20250305", "name": "web_search", "max_uses": 8}
+    raw |= {"allowed_domains": ["x.example"], "user_location": {"type": "approximate", **place}}
+    tool = Tool(kind="opaque", name="web_search", raw=raw, dialect="anthropic.messages")
+    choice = ToolChoice(mode="named", name="web_search")
+    body = upstream(user(), tools=[tool], tool_choice=choice)
+    assert body["tools"] == [
+        {
+            "type": "web_search",
+            "filters": {"allowed_domains": ["x.example"]},
+            "user_location": {"type": "approximate", **place},
+        }
+    ]
+    assert body["tool_choice"] == {"type": "web_search"}
+    raw["blocked_domains"] = ["y.example"]
+    with pytest.raises(UnsupportedField) as caught:
+        upstream(user(), tools=[tool])
+    assert caught.value.param == "tools.0.blocked_domains"
+    assert upstream(user(), tools=[tool], options=LENIENT)["tools"][0]["type"] == "web_search"
 
 
 def test_a_choice_among_no_tools_is_left_out() -> None:

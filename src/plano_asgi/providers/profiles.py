@@ -211,14 +211,14 @@ _ROWS = (
         display_name="Xiaomi",
         base_url="https://api.xiaomimimo.com/v1",
         env_key="XIAOMI_MIMO_API_KEY",
-        quirks=(quirk_rows.SYSTEM_ROLE,),
+        quirks=quirk_rows.PLAIN,
     ),
     ProviderProfile(
         name="digitalocean",
         display_name="DigitalOcean",
         base_url="https://inference.do-ai.run/v1",
         env_key="DO_API_KEY",
-        quirks=(quirk_rows.SYSTEM_ROLE, *quirk_rows.OPENAI),
+        quirks=(*quirk_rows.PLAIN, *quirk_rows.OPENAI),
     ),
     ProviderProfile(
         name="chatgpt",
@@ -283,6 +283,7 @@ _ROWS = (
         env_key="AI_GATEWAY_API_KEY",
         dialects=_NATIVE_ALL,
         forwards=_ANTHROPIC_HEADERS,
+        quirks=(quirk_rows.FUNCTIONS_ONLY,),
     ),
     ProviderProfile(
         name="openrouter",
@@ -292,6 +293,7 @@ _ROWS = (
         prefix="/api/v1",
         completed_paths={"/api": "/api/v1"},
         forwards=("http-referer", "x-title"),
+        quirks=(quirk_rows.FUNCTIONS_ONLY,),
     ),
     ProviderProfile(
         name="edenai",
@@ -299,7 +301,7 @@ _ROWS = (
         base_url="https://api.edenai.run/v3",
         env_key="EDENAI_API_KEY",
         prefix="/v3",
-        quirks=(quirk_rows.SYSTEM_ROLE,),
+        quirks=quirk_rows.PLAIN,
     ),
     ProviderProfile(
         name="plano",
@@ -315,7 +317,7 @@ _ROWS = (
         display_name="Astraflow",
         base_url="https://api-us-ca.umodelverse.ai/v1",
         env_key="ASTRAFLOW_API_KEY",
-        quirks=(quirk_rows.SYSTEM_ROLE,),
+        quirks=quirk_rows.PLAIN,
     ),
     ProviderProfile(
         name="astraflow_cn",
@@ -323,7 +325,7 @@ _ROWS = (
         base_url="https://api.modelverse.cn/v1",
         env_key="ASTRAFLOW_CN_API_KEY",
         family="astraflow",
-        quirks=(quirk_rows.SYSTEM_ROLE,),
+        quirks=quirk_rows.PLAIN,
     ),
     ProviderProfile(
         name="cohere",
@@ -381,7 +383,7 @@ _ROWS = (
         base_url="http://localhost:8000/v1",
         env_key="VLLM_API_KEY",
         key_optional=True,
-        quirks=(quirk_rows.SYSTEM_ROLE,),
+        quirks=quirk_rows.PLAIN,
     ),
     ProviderProfile(
         name="lmstudio",
@@ -398,7 +400,7 @@ _ROWS = (
         env_key="GITHUB_TOKEN",
         prefix="/inference",
         models_path=None,
-        quirks=quirk_rows.OPENAI,
+        quirks=(quirk_rows.FUNCTIONS_ONLY, *quirk_rows.OPENAI),
     ),
     ProviderProfile(
         name="openai_compatible",
@@ -406,7 +408,7 @@ _ROWS = (
         base_url=None,
         env_key=None,
         key_optional=True,
-        quirks=(quirk_rows.SYSTEM_ROLE,),
+        quirks=quirk_rows.PLAIN,
     ),
 )
 

@@ -20,6 +20,7 @@ from plano_asgi.providers.quirks import (
     DropItem,
     DropWhileReasoning,
     Exclusive,
+    FunctionsOnly,
     ListInput,
     MapValues,
     Pin,
@@ -38,7 +39,12 @@ SYSTEM_ROLE = RenameRole("developer", "system")
 # APIs that document or accept ``max_tokens`` only (unknown fields ignored, or 422)
 MAX_TOKENS = Rename("max_completion_tokens", "max_tokens")
 
-COMPATIBLE: tuple[Quirk, ...] = (SYSTEM_ROLE, MAX_TOKENS)
+# ``custom`` tools are OpenAI's too; the others document functions only:
+# https://platform.openai.com/docs/guides/function-calling#custom-tools
+FUNCTIONS_ONLY = FunctionsOnly()
+
+PLAIN: tuple[Quirk, ...] = (SYSTEM_ROLE, FUNCTIONS_ONLY)
+COMPATIBLE: tuple[Quirk, ...] = (*PLAIN, MAX_TOKENS)
 
 # Hints of OpenAI's own platform: they change nothing in the answer
 _PLATFORM_HINTS = (
@@ -131,8 +137,7 @@ BEDROCK: tuple[Quirk, ...] = (
 # stream unasked: mistralai/client-python ``ChatCompletionRequest``, dnakov/anon-kode#53,
 # charmbracelet/crush#1590, anomalyco/opencode#1680 (call ids)
 MISTRAL: tuple[Quirk, ...] = (
-    SYSTEM_ROLE,
-    MAX_TOKENS,
+    *COMPATIBLE,
     Rename("seed", "random_seed"),
     Drop(
         (
@@ -142,7 +147,6 @@ MISTRAL: tuple[Quirk, ...] = (
             "safety_identifier",
             "prompt_cache_retention",
             "verbosity",
-            "web_search_options",
         )
     ),
     MapValues(
@@ -157,7 +161,7 @@ MISTRAL: tuple[Quirk, ...] = (
 # "property 'store' is unsupported"; ``reasoning_content`` in the history likewise
 # (fanenr/chatbot#21, tashfeenahmed/freellmapi#1070). Efforts: https://console.groq.com/docs/reasoning
 GROQ: tuple[Quirk, ...] = (
-    SYSTEM_ROLE,
+    *PLAIN,
     Drop(_PLATFORM_HINTS),
     DropInMessages(_REPLAYED - {"reasoning"}),
     MapValues(
@@ -174,7 +178,7 @@ GROQ: tuple[Quirk, ...] = (
 
 # Efforts differ by model: https://docs.x.ai/docs/guides/reasoning
 XAI: tuple[Quirk, ...] = (
-    SYSTEM_ROLE,
+    *PLAIN,
     Drop(("web_search_options",)),
     Drop(("reasoning_effort",), models=r"grok-(?:4(?:-|$)|4-1|code|2|3(?!-mini))"),
     MapValues(
@@ -194,11 +198,17 @@ XAI: tuple[Quirk, ...] = (
     ),
 )
 
-# 400 "Unknown name": ed-donner/agents#45, liliMozi/openhanako#394
-GEMINI: tuple[Quirk, ...] = (SYSTEM_ROLE, Drop(_PLATFORM_HINTS))
+# 400 "Unknown name" for any field it does not know: ed-donner/agents#45, liliMozi/openhanako#394
+GEMINI: tuple[Quirk, ...] = (*PLAIN, Drop(_PLATFORM_HINTS), DropInMessages(_THOUGHT))
 
 # https://inference-docs.cerebras.ai/resources/openai ; docs.getbifrost.ai/providers/.../cerebras
-CEREBRAS: tuple[Quirk, ...] = (SYSTEM_ROLE, Drop(_PLATFORM_HINTS))
+# It takes thoughts back as ``reasoning`` only: QwenLM/qwen-code#11045,
+# NousResearch/hermes-agent#34716
+CEREBRAS: tuple[Quirk, ...] = (
+    *PLAIN,
+    Drop(_PLATFORM_HINTS),
+    DropInMessages(_THOUGHT - {"reasoning"}),
+)
 
 # Temperature range and strict tools: https://platform.moonshot.ai/docs/guide/migrating-from-openai-to-kimi
 # The kimi-k3 and kimi-for-coding rows are Plano's.

@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import Any
 
 from plano_asgi._json import JSONObject
+from plano_asgi.wire.tools import FREE_TEXT_SCHEMA, described, wrapped_input
 
 CHAT = "openai.chat"
 RESPONSES = "openai.responses"
@@ -239,6 +240,28 @@ class DropInFunctions(Quirk):
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionsOnly(Quirk):
+    """
+    The upstream has no custom tools: they, the choice of them and their calls become functions
+    with one text, ``input``, which holds what was free text.
+    """
+
+    def apply(self, body: JSONObject) -> None:
+        if isinstance(tools := body.get("tools"), list):
+            body["tools"] = [_function_tool(tool) for tool in tools]
+        if "tool_choice" in body:
+            body["tool_choice"] = _function_choice(body["tool_choice"])
+        if isinstance(messages := body.get("messages"), list):
+            body["messages"] = [self._message(message) for message in messages]
+
+    def _message(self, message: Any) -> Any:
+        calls = message.get("tool_calls") if isinstance(message, dict) else None
+        if not isinstance(calls, list) or not any(map(_custom, calls)):
+            return message
+        return {**message, "tool_calls": [_function_call(call) for call in calls]}
+
+
+@dataclass(frozen=True, slots=True)
 class ShortCallIds(Quirk):
     """Tool call ids become *length* letters and digits, the same for a call and its result."""
 
@@ -284,3 +307,48 @@ class ListInput(Quirk):
 
 def _role(message: Any) -> Any:
     return message.get("role") if isinstance(message, dict) else None
+
+
+# --------------------------------------------------------------------------- custom tools
+
+
+def _custom(item: Any) -> JSONObject | None:
+    """What is in a custom tool, a choice of one, or a call of one."""
+    inner = item.get("custom") if isinstance(item, dict) else None
+    return inner if isinstance(inner, dict) else None
+
+
+def _function_tool(tool: Any) -> Any:
+    custom = _custom(tool)
+    if custom is None:
+        return tool
+    description = described(custom.get("description"), custom.get("format"))
+    function = {"name": custom.get("name"), "parameters": FREE_TEXT_SCHEMA}
+    if description is not None:
+        function["description"] = description
+    return _in_place_of_custom(tool, function)
+
+
+def _function_call(call: Any) -> Any:
+    custom = _custom(call)
+    if custom is None:
+        return call
+    text = custom.get("input")
+    arguments = wrapped_input(text if isinstance(text, str) else "")
+    return _in_place_of_custom(call, {"name": custom.get("name"), "arguments": arguments})
+
+
+def _function_choice(choice: Any) -> Any:
+    allowed = choice.get("allowed_tools") if isinstance(choice, dict) else None
+    if isinstance(allowed, dict) and isinstance(tools := allowed.get("tools"), list):
+        return {
+            **choice,
+            "allowed_tools": {**allowed, "tools": [_function_choice(t) for t in tools]},
+        }
+    custom = _custom(choice)
+    return choice if custom is None else _in_place_of_custom(choice, {"name": custom.get("name")})
+
+
+def _in_place_of_custom(item: JSONObject, function: JSONObject) -> JSONObject:
+    others = {key: value for key, value in item.items() if key not in ("type", "custom")}
+    return {**others, "type": "function", "function": function}

@@ -82,6 +82,11 @@ class Dialect(Protocol):
         """Content type of a stream, without parameters."""
         ...
 
+    @property
+    def end_marks(self) -> tuple[bytes, ...]:
+        """One of these stands in the last event of every whole stream."""
+        ...
+
     def read_request(self, body: JSONObject, /) -> ChatRequest:
         """
         Read a client's body.

@@ -11,6 +11,7 @@ Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-a
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from plano_asgi.errors import UpstreamProtocolError
@@ -59,7 +60,7 @@ class SSEDecoder:
             return []
         text = b"".join((*self._parts, chunk)) if self._parts else chunk
         self._parts.clear()
-        self._size = sum(map(len, self._data))
+        self._size = sum(map(len, self._data)) + len(self._data)
         if self._first:
             if len(text) < 3 and _BOM.startswith(text):
                 self._hold(text)
@@ -109,7 +110,7 @@ class SSEDecoder:
             value = value[1:] if value.startswith(b" ") else value
             if name == b"data":
                 self._data.append(value.decode("utf-8", "replace"))
-                self._size += len(value)
+                self._size += len(value) + 1  # an empty line is not free either
                 if self._size > self._max:
                     raise UpstreamProtocolError(
                         f"an event of the upstream is over {self._max} bytes"
@@ -182,6 +183,16 @@ def _last_boundary(data: bytes) -> int:
     if b"\r" not in data:
         return data.rfind(b"\n\n") + 2 if b"\n\n" in data else 0
     return max((match.end() for match in _FRAME_END.finditer(data)), default=0)
+
+
+def split_frames(frames: bytes) -> Iterator[bytes]:
+    """Cut *frames* into single ones, byte for byte; a last one may lack its blank line."""
+    framer = SSEFramer()
+    for line in frames.splitlines(keepends=True):
+        if frame := framer.feed(line):
+            yield frame
+    if rest := framer.close():
+        yield rest
 
 
 def encode(data: bytes, event: str = "") -> bytes:

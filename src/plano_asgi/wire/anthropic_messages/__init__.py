@@ -31,6 +31,11 @@ class AnthropicMessages:
     name = NAME
     stream_media_type = "text/event-stream"
 
+    @property
+    def end_marks(self) -> tuple[bytes, ...]:
+        """See ``Dialect.end_marks``."""
+        return (b"message_stop",)
+
     def read_request(self, body: JSONObject, /) -> ChatRequest:
         """See ``Dialect.read_request``."""
         return read_request(body)

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from plano_asgi._json import JSONObject, dumps_str
+from plano_asgi._json import JSONObject
 from plano_asgi.conversation import ChatRequest, Tool, ToolCallPart, ToolChoice
 from plano_asgi.errors import UnsupportedField
 from plano_asgi.wire.anthropic_messages.blocks import NAME
 from plano_asgi.wire.anthropic_messages.fields import objects, optional, require, rest
 from plano_asgi.wire.base import WriteOptions
+from plano_asgi.wire.tools import as_function, hoisted_tools
 
 _CHOICE_FIELDS = frozenset({"type", "name", "disable_parallel_tool_use"})
 _MODES: dict[str, Any] = {"auto": "auto", "any": "required", "none": "none", "tool": "named"}
 _TYPES = {mode: kind for kind, mode in _MODES.items()}
 
 WEB_SEARCH = "web_search_20250305"
-_FREE_TEXT_SCHEMA: JSONObject = {
-    "type": "object",
-    "properties": {"input": {"type": "string"}},
-    "required": ["input"],
-}
 
 # --------------------------------------------------------------------------- reading
 
@@ -64,7 +60,8 @@ def write_tools(request: ChatRequest, options: WriteOptions) -> list[JSONObject]
     """
     The ``tools`` array, narrowed to ``tool_choice.allowed``.
 
-    Server tools of other dialects: web search becomes Anthropic's, the rest is refused. A
+    Custom tools become functions, the tools of a namespace stand alone. Server tools of other
+    dialects: web search becomes Anthropic's, the rest is refused. A
     conversation that shows calls but offers no tools gets bare declarations of the called ones,
     because the API refuses calls of undeclared tools; ``write_tool_choice`` forbids their use.
 
@@ -74,10 +71,11 @@ def write_tools(request: ChatRequest, options: WriteOptions) -> list[JSONObject]
     native = request.dialect == NAME
     allowed = request.tool_choice.allowed if request.tool_choice else None
     tools: list[JSONObject] = []
-    for index, tool in enumerate(request.tools):
+    paths = ((f"tools.{index}", tool) for index, tool in enumerate(request.tools))
+    for path, tool in paths if native else hoisted_tools(request.tools, NAME):
         if allowed is not None and tool.name not in allowed:
             continue
-        if written := _write_tool(tool, f"tools.{index}", options, native=native):
+        if written := _write_tool(tool, path, options, native=native):
             tools.append(written)
     if not native and isinstance(asked := request.extras.get("web_search_options"), dict):
         tools.append(_web_search(asked))
@@ -87,12 +85,11 @@ def write_tools(request: ChatRequest, options: WriteOptions) -> list[JSONObject]
 def _write_tool(tool: Tool, path: str, options: WriteOptions, *, native: bool) -> JSONObject | None:
     if tool.kind == "opaque":
         return _write_opaque(tool, path, options)
+    tool = as_function(tool)
     written: JSONObject = {"name": tool.name}
-    description, schema = tool.description, tool.parameters or {}
-    if tool.kind == "custom":
-        description, schema = _describe_format(tool), _FREE_TEXT_SCHEMA
-    if description is not None:
-        written["description"] = description
+    if tool.description is not None:
+        written["description"] = tool.description
+    schema = tool.parameters or {}
     # A schema without its type is refused.
     written["input_schema"] = schema if native or "type" in schema else {"type": "object"} | schema
     if tool.strict or (native and tool.strict is not None):
@@ -109,15 +106,6 @@ def _write_opaque(tool: Tool, path: str, options: WriteOptions) -> JSONObject | 
     if "cachePoint" in tool.raw or options.on_unsupported == "drop":
         return None  # a cache point is a hint about the tools before it, not a tool
     raise UnsupportedField(path, NAME, "a server tool of another API")
-
-
-def _describe_format(tool: Tool) -> str | None:
-    """The description of a free-text tool, with the grammar its input has to follow."""
-    form = tool.raw.get("format")
-    if not isinstance(form, dict) or form.get("type") in (None, "text"):
-        return tool.description
-    hint = f"The input must follow this format: {dumps_str(form)}"
-    return f"{tool.description}\n\n{hint}" if tool.description else hint
 
 
 def _web_search(asked: JSONObject) -> JSONObject:

@@ -35,6 +35,11 @@ class BedrockConverse:
         """AWS event-stream frames."""
         return "application/vnd.amazon.eventstream"
 
+    @property
+    def end_marks(self) -> tuple[bytes, ...]:
+        """See ``Dialect.end_marks``."""
+        return (b"messageStop",)
+
     def read_request(self, body: JSONObject, /) -> ChatRequest:
         """Read a body; the caller fills in ``model`` and ``stream``, which the URL says."""
         return read_request(body)

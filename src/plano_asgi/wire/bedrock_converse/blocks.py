@@ -21,6 +21,7 @@ from plano_asgi.errors import RequestError, UnsupportedField
 from plano_asgi.wire.base import WriteOptions
 from plano_asgi.wire.bedrock_converse.media import DocumentNames, write_media
 from plano_asgi.wire.bedrock_converse.names import KIN, NAME, text_to_blob, tool_use_id
+from plano_asgi.wire.foreign import tell_opaque
 
 NO_OUTPUT = "(no output)"
 """Stands for a tool result without content: Bedrock refuses blank text and most models no text."""
@@ -176,8 +177,8 @@ def _write_media(part: MediaPart, where: str, writing: Writing) -> JSONObject | 
 def _write_opaque(part: OpaquePart, where: str, writing: Writing) -> JSONObject | None:
     if part.dialect == NAME:
         return part.raw
-    writing.refuse(where, f"a block that only {part.dialect or 'its sender'} knows")
-    return None
+    text = tell_opaque(part, where, writing.refuse)
+    return {"text": text} if text else None
 
 
 _WRITERS: dict[type, Callable[[Any, str, Writing], JSONObject | None]] = {

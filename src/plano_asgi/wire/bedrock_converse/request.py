@@ -7,9 +7,12 @@ Decisions where Converse and the neutral form differ:
 * System and developer messages go to ``system``, wherever they stand in the conversation.
 * ``top_k`` and thinking are model-specific: they go to ``additionalModelRequestFields`` in the
   spelling of Anthropic's models, the only ones on Bedrock that have both. A reasoning effort has
-  a field of Converse's own, ``outputConfig.effort``; it asks for no visible thinking by itself.
+  a field of Converse's own, ``outputConfig.effort`` (of botocore 1.44.5's service model); it asks
+  for no visible thinking by itself.
 * A JSON schema goes to ``outputConfig.textFormat``; free JSON output cannot be asked for.
-* Metadata and user are labels: those that fit ``requestMetadata``'s rules are sent, others not.
+* Metadata and user are labels: those that fit ``requestMetadata``'s rules are sent, others not,
+  nor another API's long user id (``wire.foreign.MAX_USER_CHARS``).
+* What other APIs' server tools found in earlier turns is told as text.
 * ``seed`` is best effort by its own definition, the service tier a wish: both may be dropped.
 
 Source: the ``bedrock-runtime`` service model, https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
@@ -27,6 +30,7 @@ from plano_asgi.wire.bedrock_converse.blocks import Writing, write_blocks
 from plano_asgi.wire.bedrock_converse.media import DocumentNames
 from plano_asgi.wire.bedrock_converse.names import KIN, NAME
 from plano_asgi.wire.bedrock_converse.tools import write_tool_config
+from plano_asgi.wire.foreign import shared_user
 
 _SAFE_TO_DROP = frozenset(
     {
@@ -207,7 +211,8 @@ def _thinking(reasoning: Reasoning, kin: bool) -> JSONObject | None:
 
 
 def _labels(request: ChatRequest) -> JSONObject:
-    labels = {**({"user": request.user} if request.user else {}), **(request.metadata or {})}
+    user = shared_user(request)
+    labels = {**({"user": user} if user else {}), **(request.metadata or {})}
     fitting = (
         (name, value)
         for name, value in labels.items()

@@ -12,6 +12,7 @@ from plano_asgi.conversation import (
 )
 from plano_asgi.wire.bedrock_converse.blocks import Writing
 from plano_asgi.wire.bedrock_converse.names import NAME, objects
+from plano_asgi.wire.tools import as_function, hoisted_tools
 
 _ANY_OBJECT: JSONObject = {"type": "object", "properties": {}}
 
@@ -25,6 +26,8 @@ def write_tool_config(request: ChatRequest, writing: Writing) -> JSONObject | No
     Converse has no word for, takes the tools away only where the history allows that: else they
     are offered without a choice, and the model may call one.
 
+    Custom tools are functions here, and the tools of a namespace stand alone.
+
     ``parallel_tool_calls: false`` has no word either, and an agent that counts on it breaks on a
     second call: it is refused rather than dropped, unless the upstream is set to drop.
     """
@@ -32,7 +35,7 @@ def write_tool_config(request: ChatRequest, writing: Writing) -> JSONObject | No
     history = _tools_of_history(request)
     if choice.mode == "none" and not history:
         return None
-    specs = _write_tools(_allowed(request.tools, choice), writing)
+    specs = _write_tools(_allowed(_offered(request), choice), writing)
     specs = specs or [_spec(Tool(name=name)) for name in history]
     if not specs:
         return None
@@ -97,21 +100,27 @@ def _tools_of_history(request: ChatRequest) -> list[str]:
     return list(names)
 
 
-def _allowed(tools: list[Tool], choice: ToolChoice) -> list[Tool]:
+def _offered(request: ChatRequest) -> list[tuple[str, Tool]]:
+    if request.dialect == NAME:
+        return [(f"tools.{number}", tool) for number, tool in enumerate(request.tools)]
+    return hoisted_tools(request.tools, NAME)
+
+
+def _allowed(tools: list[tuple[str, Tool]], choice: ToolChoice) -> list[tuple[str, Tool]]:
     if choice.allowed is None:
         return tools
-    return [tool for tool in tools if tool.name in choice.allowed]
+    return [(path, tool) for path, tool in tools if tool.name in choice.allowed]
 
 
-def _write_tools(tools: list[Tool], writing: Writing) -> list[JSONObject]:
+def _write_tools(tools: list[tuple[str, Tool]], writing: Writing) -> list[JSONObject]:
     specs: list[JSONObject] = []
-    for number, tool in enumerate(tools):
-        if tool.kind == "function":
-            specs.append(_spec(tool))
-        elif tool.kind == "opaque" and tool.dialect == NAME:
+    for path, tool in tools:
+        if tool.kind != "opaque":
+            specs.append(_spec(as_function(tool)))
+        elif tool.dialect == NAME:
             specs.append(tool.raw)
         else:
-            writing.refuse(f"tools.{number}", f"'{tool.name}' is a tool of kind '{tool.kind}'")
+            writing.refuse(path, f"'{tool.name}' is a tool that only {tool.dialect} knows")
             continue
         if isinstance(control := tool.extras.get("cache_control"), dict):
             ttl = {"ttl": control["ttl"]} if control.get("ttl") in ("5m", "1h") else {}

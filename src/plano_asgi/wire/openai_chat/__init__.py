@@ -39,6 +39,11 @@ class OpenAIChat:
         """Content type of a stream."""
         return "text/event-stream"
 
+    @property
+    def end_marks(self) -> tuple[bytes, ...]:
+        """See ``Dialect.end_marks``."""
+        return (b"[DONE]",)
+
     def read_request(self, body: JSONObject, /) -> ChatRequest:
         """Read a client's body. Raises ``RequestError``."""
         return read_request(body)

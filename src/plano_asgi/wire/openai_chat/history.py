@@ -16,15 +16,15 @@ from plano_asgi.conversation import (
     ToolCallPart,
     ToolResultPart,
 )
+from plano_asgi.wire.foreign import OPENAI_DIALECTS, Refuse, tell_opaque
 from plano_asgi.wire.openai_chat.fields import NAME, present, rest
-from plano_asgi.wire.openai_chat.foreign import OPENAI_DIALECTS, tell_opaque
 from plano_asgi.wire.openai_chat.media import write_media
 from plano_asgi.wire.openai_chat.reasoning import (
     REASONING_KEYS,
     write_reasoning,
     write_thinking_part,
 )
-from plano_asgi.wire.openai_chat.tools import Refuse, write_tool_call
+from plano_asgi.wire.openai_chat.tools import write_tool_call
 
 _LIFTED = "[The tool's answer is in the next user message.]"
 
@@ -85,11 +85,9 @@ class MessageWriter:
         else:
             written["content"] = None
         written |= others | present(name=message.name)
-        return written | self._own_fields(message)
+        return written | (self._own_fields(message) if self._own else _thoughts(message))
 
     def _own_fields(self, message: Message) -> JSONObject:
-        if not self._own:
-            return {}
         parts = [p for p in message.parts if isinstance(p, ReasoningPart) and p.raw is None]
         kept = {key: message.extras[key] for key in REASONING_KEYS if key in message.extras}
         return rest(message.extras, REASONING_KEYS) | write_reasoning(parts, kept)
@@ -172,6 +170,12 @@ def _joined(messages: Sequence[Message]) -> list[Message]:
         else:
             joined.append(message)
     return joined
+
+
+def _thoughts(message: Message) -> JSONObject:
+    """What a chat upstream thought, which a client of another API kept for it."""
+    parts = [p for p in message.parts if isinstance(p, ReasoningPart) and p.dialect == NAME]
+    return write_reasoning(parts, {})
 
 
 def _calls(message: Message) -> bool:

@@ -4,7 +4,11 @@ The neutral request, written as a chat body.
 A request that was read from a chat body is written back field for field (see ``request_reader``).
 Of another dialect's request:
 
-* reasoning in the history is left out: no chat upstream can check its proof;
+* reasoning in the history is left out, no chat upstream can check its proof; but what a chat
+  upstream thought goes back as ``reasoning_content``: some demand it, ``providers.quirk_rows``
+  says who refuses it;
+* a long ``user`` is left out (see ``MAX_USER_CHARS``);
+* Anthropic's web search becomes ``web_search_options``;
 * citations and cache hints are left out, they change no meaning;
 * media in a tool's answer follow in a user message after that group of tool messages, whose
   content is text alone;
@@ -21,11 +25,12 @@ from plano_asgi._json import JSONObject
 from plano_asgi.conversation import ChatRequest, OutputFormat, Reasoning
 from plano_asgi.errors import UnsupportedField
 from plano_asgi.wire.base import WriteOptions
+from plano_asgi.wire.foreign import OPENAI_DIALECTS, Refuse, shared_user
 from plano_asgi.wire.openai_chat.fields import NAME, present
-from plano_asgi.wire.openai_chat.foreign import OPENAI_DIALECTS, write_foreign_extras
+from plano_asgi.wire.openai_chat.foreign import write_foreign_extras
 from plano_asgi.wire.openai_chat.history import MessageWriter
 from plano_asgi.wire.openai_chat.request_reader import SCALARS, read_effort
-from plano_asgi.wire.openai_chat.tools import Refuse, write_tool_choice, write_tools
+from plano_asgi.wire.openai_chat.tools import write_tool_choice, write_tools, write_web_search
 
 _ONE_VENDOR_ONLY = frozenset({"service_tier"})
 _OWN_ONLY = frozenset({"top_k", "metadata"})
@@ -55,7 +60,11 @@ def write_request(request: ChatRequest, options: WriteOptions) -> JSONObject:
         response_format=_write_format(request.output_format, own=own),
         tools=write_tools(request, refuse) or None,
         tool_choice=write_tool_choice(request, refuse),
+        web_search_options=write_web_search(request, refuse),
     )
+    if not own and "tools" not in body:
+        for key in ("tool_choice", "parallel_tool_calls"):
+            body.pop(key, None)  # refused without tools
     body |= _write_effort(request.reasoning, own=own)
     if request.stream:
         body["stream"] = True
@@ -80,7 +89,8 @@ def _scalars(request: ChatRequest) -> JSONObject:
         left_out = _OWN_ONLY
         if request.dialect not in OPENAI_DIALECTS:
             left_out |= _ONE_VENDOR_ONLY
-    return present(**{key: getattr(request, key) for key in SCALARS if key not in left_out})
+    fields = {key: getattr(request, key) for key in SCALARS if key not in left_out}
+    return present(**fields | {"user": shared_user(request)})
 
 
 def _write_format(form: OutputFormat | None, *, own: bool) -> JSONObject | None:

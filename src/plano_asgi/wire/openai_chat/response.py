@@ -10,7 +10,8 @@ to is there.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from plano_asgi._json import JSONObject, dumps_str
@@ -37,6 +38,7 @@ from plano_asgi.wire.openai_chat.tools import (
     write_tool_call,
 )
 from plano_asgi.wire.openai_chat.usage import read_usage, write_usage
+from plano_asgi.wire.tools import Declared, as_declared, declared_tools
 
 _RESPONSE_KEYS = frozenset({"id", "object", "created", "model", "choices", "usage", "service_tier"})
 _CHOICE_KEYS = frozenset({"index", "message", "finish_reason"})
@@ -170,55 +172,70 @@ def _take_logprobs(extras: JSONObject) -> list[JSONObject] | None:
 def write_response(response: ChatResponse, request: ChatRequest) -> JSONObject:
     """Write an answer for the client of *request*; a missing id or time is made."""
     own = response.dialect == NAME
-    legacy = is_legacy(request)
+    writer = _AnswerWriter(own, is_legacy(request), declared_tools(request))
     body: JSONObject = {
         "id": response.id or new_id("chatcmpl-"),
         "object": "chat.completion",
         "created": int(time.time()) if response.created is None else response.created,
         "model": response.model or request.model,
-        "choices": [_write_choice(choice, own=own, legacy=legacy) for choice in response.choices],
+        "choices": [writer.choice(choice) for choice in response.choices],
     }
     usage = None if response.usage is None else write_usage(response.usage)
     body |= present(usage=usage, service_tier=response.service_tier)
     return body | (response.extras if own else {})
 
 
-def _write_choice(choice: Choice, *, own: bool, legacy: bool) -> JSONObject:
-    extras = dict(choice.extras) if own else {}
-    unknown = extras.pop("message", {})
-    others = extras.pop("logprobs", {})
-    logprobs = {"content": choice.logprobs, "refusal": None, **others}
-    return {
-        "index": choice.index,
-        "message": _write_message(choice.parts, unknown, own=own, legacy=legacy),
-        "logprobs": None if choice.logprobs is None and not others else logprobs,
-        "finish_reason": write_finish(choice.finish_reason, legacy=legacy),
-    } | extras
+@dataclass(frozen=True, slots=True)
+class _AnswerWriter:
+    """*own*: extras are this dialect's and go back; *legacy*: the client speaks ``functions``."""
 
+    own: bool
+    legacy: bool
+    declared: Mapping[str, Declared]
 
-def _write_message(
-    parts: Sequence[Part], unknown: JSONObject, *, own: bool, legacy: bool
-) -> JSONObject:
-    texts = [part for part in parts if isinstance(part, TextPart)]
-    refusal = "".join(part.text for part in parts if isinstance(part, RefusalPart))
-    calls = [write_tool_call(p, own=own) for p in parts if isinstance(p, ToolCallPart)]
-    audio = next((p.raw["audio"] for p in parts if isinstance(p, OpaquePart) and is_audio(p)), None)
-    content = "".join(part.text for part in texts)
-    annotations = [*_annotations(texts), *unknown.get("annotations", ())]
-    reasoning = write_reasoning(
-        [part for part in parts if isinstance(part, ReasoningPart)],
-        {key: unknown[key] for key in REASONING_KEYS if unknown.get(key)},
-    )
-    silent = not content and (calls or refusal or audio)
-    message: JSONObject = {
-        "role": "assistant",
-        "content": None if silent else content,
-        "refusal": refusal or None,
-    } | present(annotations=annotations or None, audio=audio)
-    if calls:
-        function = calls[0].get("function") if legacy else None
-        message |= {"function_call": function} if function else {"tool_calls": calls}
-    return message | reasoning | rest(unknown, (*REASONING_KEYS, "annotations"))
+    def choice(self, choice: Choice) -> JSONObject:
+        extras = dict(choice.extras) if self.own else {}
+        unknown = extras.pop("message", {})
+        others = extras.pop("logprobs", {})
+        logprobs = {"content": choice.logprobs, "refusal": None, **others}
+        return {
+            "index": choice.index,
+            "message": self._message(choice.parts, unknown),
+            "logprobs": None if choice.logprobs is None and not others else logprobs,
+            "finish_reason": write_finish(choice.finish_reason, legacy=self.legacy),
+        } | extras
+
+    def _message(self, parts: Sequence[Part], unknown: JSONObject) -> JSONObject:
+        texts = [part for part in parts if isinstance(part, TextPart)]
+        refusal = "".join(part.text for part in parts if isinstance(part, RefusalPart))
+        audio = next(
+            (p.raw["audio"] for p in parts if isinstance(p, OpaquePart) and is_audio(p)), None
+        )
+        content = "".join(part.text for part in texts)
+        annotations = [*_annotations(texts), *unknown.get("annotations", ())]
+        reasoning = write_reasoning(
+            [part for part in parts if isinstance(part, ReasoningPart)],
+            {key: unknown[key] for key in REASONING_KEYS if unknown.get(key)},
+        )
+        calls = self._calls(parts)
+        silent = not content and (calls or refusal or audio)
+        message: JSONObject = {
+            "role": "assistant",
+            "content": None if silent else content,
+            "refusal": refusal or None,
+        } | present(annotations=annotations or None, audio=audio)
+        return message | calls | reasoning | rest(unknown, (*REASONING_KEYS, "annotations"))
+
+    def _calls(self, parts: Sequence[Part]) -> JSONObject:
+        calls = [
+            write_tool_call(as_declared(part, self.declared), own=self.own)
+            for part in parts
+            if isinstance(part, ToolCallPart)
+        ]
+        function = calls[0].get("function") if calls and self.legacy else None
+        if function:
+            return {"function_call": function}
+        return {"tool_calls": calls} if calls else {}
 
 
 def is_audio(part: OpaquePart) -> bool:

@@ -6,13 +6,15 @@ Each choice opens with its role and closes with its finish reason. Reasoning is 
 the proof last: a client sends them back, merged by ``index`` or one by one. Usage comes last, in a
 chunk without choices, for clients that asked for it.
 
+An upstream without custom tools sends their input inside JSON: the client gets the text of it.
+
 Source: https://platform.openai.com/docs/api-reference/chat-streaming
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from plano_asgi._json import JSONObject, dumps
@@ -40,6 +42,7 @@ from plano_asgi.wire.openai_chat.response import is_audio, write_citation
 from plano_asgi.wire.openai_chat.tools import is_legacy
 from plano_asgi.wire.openai_chat.usage import write_usage
 from plano_asgi.wire.sse import DONE, encode
+from plano_asgi.wire.tools import Declared, InputStream, declared_tools
 
 _KEPT_EXTRAS = ("extra_content",)
 """Fields of a tool call that clients must send back (Gemini's thought signatures)."""
@@ -48,12 +51,13 @@ _KEPT_EXTRAS = ("extra_content",)
 class ChatStreamWriter:
     """See ``wire.base.StreamWriter``."""
 
-    __slots__ = ("_choices", "_head", "_include_usage", "_legacy", "_model", "_usage")
+    __slots__ = ("_choices", "_declared", "_head", "_include_usage", "_legacy", "_model", "_usage")
 
     def __init__(self, request: ChatRequest) -> None:
         self._model = request.model
         self._include_usage = request.include_usage
         self._legacy = is_legacy(request)
+        self._declared = declared_tools(request)
         self._head: JSONObject = {}
         self._choices: dict[int, _ChoiceWriter] = {}
         self._usage: Usage | None = None
@@ -65,7 +69,7 @@ class ChatStreamWriter:
     def finish(self) -> bytes:
         """Close choices that are still open, report usage, end."""
         if not self._choices:
-            self._choices[0] = _ChoiceWriter(0, legacy=self._legacy)
+            self._choices[0] = self._choice(0)
         chunks = [
             self._chunk(choice) for writer in self._choices.values() for choice in writer.close()
         ]
@@ -86,9 +90,12 @@ class ChatStreamWriter:
         elif (write := _WRITERS.get(type(event))) is not None:
             index: int = event.choice  # type: ignore[union-attr]  # those in _WRITERS have one
             if index not in self._choices:
-                self._choices[index] = _ChoiceWriter(index, legacy=self._legacy)
+                self._choices[index] = self._choice(index)
             for choice in write(self._choices[index], event):
                 yield self._chunk(choice)
+
+    def _choice(self, index: int) -> _ChoiceWriter:
+        return _ChoiceWriter(index, legacy=self._legacy, declared=self._declared)
 
     def _opened(self, started: Started | None = None) -> JSONObject:
         """What every chunk begins with; the first event decides it."""
@@ -118,6 +125,7 @@ class _ChoiceWriter:
 
     __slots__ = (
         "_called",
+        "_declared",
         "_finished",
         "_index",
         "_last_thought",
@@ -127,11 +135,14 @@ class _ChoiceWriter:
         "_text_part",
         "_text_start",
         "_thoughts",
+        "_wrapped",
     )
 
-    def __init__(self, index: int, *, legacy: bool) -> None:
+    def __init__(self, index: int, *, legacy: bool, declared: Mapping[str, Declared]) -> None:
         self._index = index
         self._legacy = legacy
+        self._declared = declared
+        self._wrapped: dict[int, InputStream] = {}
         self._opened = self._finished = False
         self._called: dict[int, bool] = {}
         self._length = self._text_start = 0
@@ -182,14 +193,18 @@ class _ChoiceWriter:
             yield from self._delta(delta)
 
     def tool_call(self, event: ToolCallStarted) -> Iterator[JSONObject]:
-        custom = event.kind == "custom"
+        declared = self._declared.get(event.name, Declared())
+        custom = event.kind == "custom" or declared.custom
+        if event.kind != "custom" and declared.custom:
+            self._wrapped[event.index] = InputStream()
         self._called[event.index] = custom
         if self._legacy:  # its clients know one call
             if event.index == 0:
                 yield from self._delta({"function_call": {"name": event.name, "arguments": ""}})
             return
         begun = {"name": event.name, "input" if custom else "arguments": ""}
-        call = {"index": event.index, "id": event.id, "type": event.kind, event.kind: begun}
+        kind = "custom" if custom else "function"
+        call = {"index": event.index, "id": event.id, "type": kind, kind: begun}
         kept = {key: event.extras[key] for key in _KEPT_EXTRAS if key in event.extras}
         yield from self._delta({"tool_calls": [call | kept]})
 
@@ -198,11 +213,14 @@ class _ChoiceWriter:
             if event.index == 0:
                 yield from self._delta({"function_call": {"arguments": event.arguments}})
             return
-        if self._called.get(event.index):
-            inner: JSONObject = {"custom": {"input": event.arguments}}
-        else:
+        if not self._called.get(event.index):
             inner = {"function": {"arguments": event.arguments}}
-        yield from self._delta({"tool_calls": [{"index": event.index} | inner]})
+            yield from self._delta({"tool_calls": [{"index": event.index} | inner]})
+            return
+        wrapped = self._wrapped.get(event.index)
+        text = event.arguments if wrapped is None else wrapped.feed(event.arguments)
+        if text or wrapped is None:
+            yield from self._input(event.index, text)
 
     def opaque(self, event: OpaqueAdded) -> Iterator[JSONObject]:
         if is_audio(event.block):
@@ -211,8 +229,14 @@ class _ChoiceWriter:
     def finish(self, event: Finished) -> Iterator[JSONObject]:
         if not self._finished:
             self._finished = True
+            for index, wrapped in self._wrapped.items():
+                if text := wrapped.finish():
+                    yield from self._input(index, text)
             reason = write_finish(event.reason, legacy=self._legacy)
             yield from self._delta({}, finish_reason=reason)
+
+    def _input(self, index: int, text: str) -> Iterator[JSONObject]:
+        yield from self._delta({"tool_calls": [{"index": index, "custom": {"input": text}}]})
 
     def _in_text(self, part: int) -> None:
         if part != self._text_part:

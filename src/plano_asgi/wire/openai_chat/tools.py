@@ -7,11 +7,12 @@ A tool read from ``functions`` carries ``raw={"legacy": True}``: its client is a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from plano_asgi._json import JSONObject, dumps_str
 from plano_asgi.conversation import ChatRequest, Tool, ToolCallPart, ToolChoice
 from plano_asgi.errors import RequestError
+from plano_asgi.wire.foreign import Refuse, is_claude_search, place_of
 from plano_asgi.wire.openai_chat.fields import (
     NAME,
     element,
@@ -22,9 +23,7 @@ from plano_asgi.wire.openai_chat.fields import (
     rest,
     text_of,
 )
-
-Refuse = Callable[..., None]
-"""``(field, reason)``: raise ``UnsupportedField``, or return where the options say to drop."""
+from plano_asgi.wire.tools import hoisted_tools
 
 _FUNCTION_KEYS = ("name", "description", "parameters", "strict")
 _CALL_KEYS = ("id", "type", "function", "custom", "index")
@@ -171,20 +170,43 @@ def write_tools(request: ChatRequest, refuse: Refuse) -> list[JSONObject]:
     """``tools``; refuses another dialect's server tools."""
     own = request.dialect == NAME
     tools = []
-    for i, tool in enumerate(request.tools):
+    for path, tool in _offered(request):
         if tool.kind == "opaque":
             if tool.dialect == NAME:
                 tools.append(tool.raw)
-            elif (members := namespace_members(tool)) is not None:
-                tools += members
-            elif not _only_finds_tools(tool):
-                refuse(f"tools.{i}", f"'{tool.name}' runs at another API's servers")
+            elif not (_only_finds_tools(tool) or is_claude_search(tool)):
+                refuse(path, f"'{tool.name}' is a tool that only {tool.dialect} knows")
             continue
         kind, inner = ("custom", _custom(tool)) if tool.kind == "custom" else _function(tool)
         extras = dict(tool.extras) if own else {}
         inner |= extras.pop("function", {})
         tools.append({"type": kind, kind: inner} | extras)
     return tools
+
+
+def _offered(request: ChatRequest) -> list[tuple[str, Tool]]:
+    """The tools with their paths, those of namespaces one by one."""
+    if request.dialect == NAME:
+        return [(f"tools.{i}", tool) for i, tool in enumerate(request.tools)]
+    return hoisted_tools(request.tools, NAME)
+
+
+def write_web_search(request: ChatRequest, refuse: Refuse) -> JSONObject | None:
+    """
+    ``web_search_options`` for Anthropic's web search; refuses what limits it to some domains.
+
+    ``max_uses`` is left out: it bounds costs, and chat searches once.
+    """
+    for i, tool in enumerate(request.tools):
+        if not is_claude_search(tool):
+            continue
+        for field in ("allowed_domains", "blocked_domains"):
+            if tool.raw.get(field):
+                refuse(f"tools.{i}.{field}", "chat searches the whole web")
+        place = place_of(tool.raw)
+        where = {"type": "approximate", "approximate": place} if place else None
+        return present(user_location=where)
+    return None
 
 
 def _function(tool: Tool) -> tuple[str, JSONObject]:
@@ -201,21 +223,6 @@ def _only_finds_tools(tool: Tool) -> bool:
     """
     kind = text_of(tool.raw.get("type"))
     return kind.startswith("tool_search") and tool.raw.get("execution") != "client"
-
-
-def namespace_members(tool: Tool) -> list[JSONObject] | None:
-    """The functions in a Responses ``namespace``, hoisted; ``None`` for any other tool."""
-    if tool.dialect != "openai.responses" or tool.raw.get("type") != "namespace":
-        return None
-    members = tool.raw.get("tools")
-    return [
-        {
-            "type": "function",
-            "function": present(**{key: member.get(key) for key in _FUNCTION_KEYS}),
-        }
-        for member in (members if isinstance(members, list) else [])
-        if isinstance(member, dict) and member.get("type") == "function"
-    ]
 
 
 def _custom(tool: Tool) -> JSONObject:
@@ -239,9 +246,12 @@ def write_tool_choice(request: ChatRequest, refuse: Refuse) -> str | JSONObject 
             return choice.raw
         refuse("tool_choice")
         return None
-    kinds = {tool.name: tool.kind for tool in request.tools}
+    kinds = {tool.name: tool.kind for _, tool in _offered(request)}
+    searches = {tool.name for tool in request.tools if is_claude_search(tool)}
+    if choice.mode == "named" and choice.name in searches:
+        return None  # a search is asked for by its options, and no tool here
     if choice.allowed is not None:
-        tools = [_named(name, kinds) for name in choice.allowed]
+        tools = [_named(name, kinds) for name in choice.allowed if name not in searches]
         return {"type": "allowed_tools", "allowed_tools": {"mode": choice.mode, "tools": tools}}
     return _named(choice.name or "", kinds) if choice.mode == "named" else choice.mode
 

@@ -21,10 +21,9 @@ from plano_asgi.wire.openai_responses import (
 from plano_asgi.wire.openai_responses.names import NAME
 from plano_asgi.wire.openai_responses.stream_reader import ResponsesStreamReader
 from plano_asgi.wire.openai_responses.stream_writer import ResponsesStreamWriter
-from plano_asgi.wire.openai_responses.tools import hoisted_tools
 from plano_asgi.wire.sse import encode
 
-__all__ = ["OpenAIResponses", "hoisted_tools"]
+__all__ = ["OpenAIResponses"]
 
 
 class OpenAIResponses:
@@ -35,6 +34,11 @@ class OpenAIResponses:
 
     name = NAME
     stream_media_type = "text/event-stream"
+
+    @property
+    def end_marks(self) -> tuple[bytes, ...]:
+        """See ``Dialect.end_marks``."""
+        return (b"response.completed", b"response.incomplete", b"response.failed")
 
     def read_request(self, body: JSONObject, /) -> ChatRequest:
         """See ``Dialect.read_request``."""

@@ -19,7 +19,7 @@ from plano_asgi.conversation import (
 )
 from plano_asgi.errors import UnsupportedField
 from plano_asgi.wire.base import WriteOptions
-from plano_asgi.wire.openai_chat.foreign import OPENAI_DIALECTS, tell_opaque
+from plano_asgi.wire.foreign import OPENAI_DIALECTS, tell_opaque
 from plano_asgi.wire.openai_responses.names import NAME
 from plano_asgi.wire.openai_responses.parts import write_media, write_text
 from plano_asgi.wire.openai_responses.reasoning import write_replay

@@ -19,7 +19,7 @@ from plano_asgi.wire.openai_responses.names import NAME, new_id
 from plano_asgi.wire.openai_responses.parts import write_citation
 from plano_asgi.wire.openai_responses.reasoning import write_output
 from plano_asgi.wire.openai_responses.response import call_item, full_logprob
-from plano_asgi.wire.openai_responses.tools import Declared, custom_input
+from plano_asgi.wire.tools import Declared, InputStream
 
 
 class Sink(Protocol):
@@ -239,7 +239,7 @@ class OpenCall(OpenItem):
     """
     A function or custom tool call, in the shape in which the client *declared* the tool.
 
-    An upstream without custom tools sends their input inside JSON: it is held until it is whole.
+    An upstream without custom tools sends their input inside JSON: the client gets the text of it.
     """
 
     def __init__(self, sink: Sink, event: ToolCallStarted, declared: Declared) -> None:
@@ -253,7 +253,7 @@ class OpenCall(OpenItem):
         )
         item = call_item(call, declared, own=event.item_id is not None)
         self._custom = item["type"] == "custom_tool_call"
-        self._wrapped = self._custom and event.kind != "custom"
+        self._wrapped = InputStream() if self._custom and event.kind != "custom" else None
         self._field = "input" if self._custom else "arguments"
         self._kind = "custom_tool_call_input" if self._custom else "function_call_arguments"
         self._pieces: list[str] = []
@@ -261,19 +261,19 @@ class OpenCall(OpenItem):
 
     def add(self, arguments: str) -> None:
         """More of the raw arguments."""
-        if not arguments:
-            return
-        self._pieces.append(arguments)
-        if not self._wrapped:
-            self._emit(f"{self._kind}.delta", delta=arguments)
+        text = arguments if self._wrapped is None else self._wrapped.feed(arguments)
+        if text:
+            self._pieces.append(text)
+            self._emit(f"{self._kind}.delta", delta=text)
 
     def close(self, status: str) -> None:
         """See ``OpenItem.close``."""
-        text = self._settle()
-        if not text and not self._custom and status == "completed":
-            text = self._item[self._field] = "{}"
-        if text and (self._wrapped or not self._pieces):
-            self._emit(f"{self._kind}.delta", delta=text)
+        rest = self._settle()
+        if not self._pieces and not self._custom and status == "completed":
+            rest = self._item[self._field] = "{}"
+        if rest:
+            self._emit(f"{self._kind}.delta", delta=rest)
+        text = self._item[self._field]
         self._emit(f"{self._kind}.done", **{self._field: text})
         self._item["status"] = status
         self._done()
@@ -284,6 +284,7 @@ class OpenCall(OpenItem):
         self._item["status"] = "incomplete"
 
     def _settle(self) -> str:
-        text = "".join(self._pieces)
-        text = self._item[self._field] = custom_input(text) if self._wrapped else text
-        return text
+        """Put the whole text into the item; return what of it no delta has brought."""
+        rest = "" if self._wrapped is None else self._wrapped.finish()
+        self._item[self._field] = "".join([*self._pieces, rest])
+        return rest

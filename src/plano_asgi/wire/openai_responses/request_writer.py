@@ -8,15 +8,15 @@ and the client can replay the reasoning it was shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
 from typing import Any
 
 from plano_asgi._json import JSONObject
-from plano_asgi.conversation import ChatRequest, Message, OutputFormat, Reasoning, TextPart
+from plano_asgi.conversation import ChatRequest, Message, OutputFormat, Part, Reasoning, TextPart
 from plano_asgi.errors import UnsupportedField
 from plano_asgi.wire.base import WriteOptions
-from plano_asgi.wire.openai_chat.foreign import OPENAI_DIALECTS
+from plano_asgi.wire.foreign import OPENAI_DIALECTS, shared_user
 from plano_asgi.wire.openai_responses.item_writer import ItemWriter
 from plano_asgi.wire.openai_responses.names import ENCRYPTED_REASONING, NAME, TEXT_LOGPROBS
 from plano_asgi.wire.openai_responses.request import SCALARS
@@ -65,9 +65,6 @@ _SAFE_TO_DROP = {
     ),
 }
 """Fields that only tune how another API works."""
-
-MAX_USER_CHARS = 64
-"""The API refuses longer user ids; other APIs' may be a whole JSON document."""
 
 
 def write_request(request: ChatRequest, options: WriteOptions) -> JSONObject:
@@ -122,7 +119,7 @@ def _write_input(request: ChatRequest, own: bool, options: WriteOptions) -> JSON
     is_instructions = _is_marked if own else _is_system_text
     leading = list(takewhile(is_instructions, request.messages))
     rest = request.messages[len(leading) :]
-    text = "\n\n".join(message.text for message in leading)
+    text = "\n\n".join(_instructions(message, own=own) for message in leading)
     if not rest and leading and not own:
         return {"input": writer.items(leading)}  # instructions alone are no input
     body: JSONObject = {"instructions": text} if leading else {}
@@ -132,6 +129,15 @@ def _write_input(request: ChatRequest, own: bool, options: WriteOptions) -> JSON
                 return body | {"input": whole}
     items = writer.items(rest)
     return body if own and not rest else body | {"input": items}
+
+
+def _instructions(message: Message, *, own: bool) -> str:
+    """The text of a system message; the parts of another dialect's are blocks of their own."""
+    return message.text if own else "\n\n".join(_text_of(message.parts))
+
+
+def _text_of(parts: Sequence[Part]) -> Iterator[str]:
+    return (part.text for part in parts if isinstance(part, TextPart) and part.text)
 
 
 def _is_marked(message: Message) -> bool:
@@ -191,8 +197,8 @@ def _write_foreign(request: ChatRequest, body: JSONObject, options: WriteOptions
         body["metadata"] = texts
     if request.dialect not in OPENAI_DIALECTS:
         body.pop("service_tier", None)  # another vendor's tiers
-        if len(request.user or "") > MAX_USER_CHARS:
-            del body["user"]
+    if shared_user(request) is None:
+        body.pop("user", None)
     for key in _same_fields(request):
         body[key] = request.extras[key]
     if isinstance(search := request.extras.get("web_search_options"), dict):

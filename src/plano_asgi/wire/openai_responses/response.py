@@ -36,7 +36,7 @@ from plano_asgi.wire.openai_responses.items import read_call
 from plano_asgi.wire.openai_responses.names import NAME, new_id
 from plano_asgi.wire.openai_responses.parts import read_content, write_citation
 from plano_asgi.wire.openai_responses.reasoning import read_reasoning, write_output
-from plano_asgi.wire.openai_responses.tools import Declared, custom_input, declared_tools
+from plano_asgi.wire.tools import Declared, custom_input, declared_tools
 
 _MODELLED = frozenset({"id", "object", "model", "created_at", "output", "usage", "service_tier"})
 

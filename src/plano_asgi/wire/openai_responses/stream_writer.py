@@ -38,8 +38,8 @@ from plano_asgi.wire.openai_responses.open_items import (
     OpenReasoning,
 )
 from plano_asgi.wire.openai_responses.response import response_head, response_id
-from plano_asgi.wire.openai_responses.tools import Declared, declared_tools
 from plano_asgi.wire.sse import encode
+from plano_asgi.wire.tools import Declared, declared_tools
 
 
 class ResponsesStreamWriter:

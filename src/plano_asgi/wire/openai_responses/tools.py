@@ -1,14 +1,14 @@
-"""Tools and the choice among them, and what a client's tools say about a call's shape."""
+"""Tools and the choice among them, both ways."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from plano_asgi._json import JSONObject, loads
+from plano_asgi._json import JSONObject
 from plano_asgi.conversation import ChatRequest, Tool, ToolChoice
 from plano_asgi.errors import RequestError, UnsupportedField
 from plano_asgi.wire.base import WriteOptions
+from plano_asgi.wire.foreign import is_claude_search, place_of
 from plano_asgi.wire.openai_responses.check import optional, required, typed
 from plano_asgi.wire.openai_responses.names import NAME
 
@@ -86,13 +86,15 @@ def write_tools(request: ChatRequest, options: WriteOptions) -> list[JSONObject]
     """The ``tools`` of an upstream request."""
     own = request.dialect == NAME
     tools: list[JSONObject] = []
-    for tool in request.tools:
+    for i, tool in enumerate(request.tools):
         if tool.kind == "function":
             tools.append(_write_function(tool, own=own))
         elif tool.kind == "custom":
             tools.append(_write_custom(tool))
         elif tool.dialect == NAME:
             tools.append(tool.raw)
+        elif is_claude_search(tool):
+            tools.append(_write_search(tool.raw, f"tools.{i}", options))
         elif options.on_unsupported == "error":
             raise UnsupportedField("tools", NAME, f"'{tool.name}' is a tool of {tool.dialect}")
     return tools
@@ -128,6 +130,18 @@ def _write_custom(tool: Tool) -> JSONObject:
     return body
 
 
+def _write_search(search: JSONObject, path: str, options: WriteOptions) -> JSONObject:
+    """Anthropic's web search as this API's; ``max_uses`` bounds costs only and is left out."""
+    if search.get("blocked_domains") and options.on_unsupported == "error":
+        raise UnsupportedField(f"{path}.blocked_domains", NAME)
+    body: JSONObject = {"type": "web_search"}
+    if domains := search.get("allowed_domains"):
+        body["filters"] = {"allowed_domains": domains}
+    if place := place_of(search):
+        body["user_location"] = {"type": "approximate", **place}
+    return body
+
+
 def write_tool_choice(request: ChatRequest, options: WriteOptions) -> JSONObject | str | None:
     """The ``tool_choice`` of *request*; ``None`` where there is none to write."""
     choice = request.tool_choice
@@ -140,8 +154,11 @@ def write_tool_choice(request: ChatRequest, options: WriteOptions) -> JSONObject
             raise UnsupportedField("tool_choice", NAME)
         return None
     custom = {tool.name for tool in request.tools if tool.kind == "custom"}
+    searches = {tool.name for tool in request.tools if is_claude_search(tool)}
 
     def entry(name: str) -> JSONObject:
+        if name in searches:
+            return {"type": "web_search"}
         return {"type": "custom" if name in custom else "function", "name": name}
 
     if choice.mode == "named":
@@ -150,69 +167,3 @@ def write_tool_choice(request: ChatRequest, options: WriteOptions) -> JSONObject
         tools = [entry(name) for name in choice.allowed]
         return {"type": "allowed_tools", "mode": choice.mode, "tools": tools}
     return choice.mode
-
-
-# --------------------------------------------------------------------------- namespaces, custom
-
-
-def hoisted_tools(tools: Iterable[Tool]) -> list[Tool]:
-    """
-    *tools* with every ``namespace`` replaced by its members, for an API without namespaces.
-
-    Raises:
-        UnsupportedField: Two tools would carry the same name.
-    """
-    flat: list[Tool] = []
-    for tool in tools:
-        members = _members(tool)
-        flat += [tool] if members is None else read_tools(members)
-    seen: set[str] = set()
-    for tool in flat:
-        if tool.kind != "opaque" and tool.name in seen:
-            reason = f"two namespaces hold a tool named '{tool.name}'"
-            raise UnsupportedField("tools", NAME, reason)
-        seen.add(tool.name)
-    return flat
-
-
-def _members(tool: Tool) -> list[JSONObject] | None:
-    if tool.kind != "opaque" or tool.dialect != NAME or tool.raw.get("type") != "namespace":
-        return None
-    members = tool.raw.get("tools")
-    return members if isinstance(members, list) else []
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """What the client declared of a tool that the model calls."""
-
-    custom: bool = False
-    namespace: str | None = None
-
-
-def declared_tools(request: ChatRequest) -> dict[str, Declared]:
-    """
-    The client's tools by name: an upstream without custom tools or namespaces calls them as plain
-    functions, and its calls have to look like what the client declared.
-    """
-    found: dict[str, Declared] = {}
-    for tool in request.tools:
-        for member in _members(tool) or ():
-            if isinstance(member, dict) and isinstance(name := member.get("name"), str):
-                found[name] = Declared(
-                    custom=member.get("type") == "custom", namespace=tool.raw.get("name")
-                )
-    for tool in request.tools:
-        if tool.kind != "opaque":
-            found[tool.name] = Declared(custom=tool.kind == "custom")
-    return found
-
-
-def custom_input(arguments: str) -> str:
-    """The free text in ``{"input": "..."}``, the function form of a custom tool's call."""
-    try:
-        value = loads(arguments)
-    except ValueError:
-        return arguments
-    text = value.get("input") if isinstance(value, dict) else None
-    return text if isinstance(text, str) else arguments
