@@ -9,6 +9,7 @@ they take the slow path instead of failing. NaN and Infinity are not JSON and ar
 from __future__ import annotations
 
 import json  # noqa: TID251 - the slow path lives here and nowhere else
+import math
 from typing import Any, TypeAlias
 
 import orjson
@@ -30,7 +31,7 @@ def loads(data: bytes | str) -> Any:
         if b"\\u" not in data if isinstance(data, bytes) else "\\u" not in data:
             raise
         try:
-            return json.loads(data, parse_constant=_refuse_constant)
+            return json.loads(data, parse_constant=_refuse, parse_float=_finite)
         except RecursionError:
             raise exc from None
 
@@ -41,11 +42,15 @@ def dumps(value: object) -> bytes:
 
     Raises:
         TypeError: *value* holds something that is not JSON.
+        ValueError: It is nested too deeply.
     """
     try:
         return orjson.dumps(value)
     except TypeError:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+        try:
+            return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 def dumps_str(value: object) -> str:
@@ -53,5 +58,12 @@ def dumps_str(value: object) -> str:
     return dumps(value).decode()
 
 
-def _refuse_constant(name: str) -> Any:
+def _refuse(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits} is too large a number")
+    return number

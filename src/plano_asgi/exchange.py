@@ -76,9 +76,9 @@ class Exchange:
     """chat, embeddings, count_tokens, or the relayed path's name."""
     dialect: str
     """The client's wire dialect."""
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     """The client's headers, lower-case names; repeated ones joined by ``, ``."""
-    body: JSONObject
+    body: JSONObject = field(repr=False)
     read_request: Callable[[JSONObject], ChatRequest]
     identity: Any = None
     """What ``auth=`` vouched for; never taken from the request body."""

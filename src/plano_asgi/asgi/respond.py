@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from starlette.types import Scope, Send
 
 RawHeaders = list[tuple[bytes, bytes]]
+_NO_CONTROLS = dict.fromkeys((*range(0x20), 0x7F))
 
 
 def request_headers(scope: Scope) -> dict[str, str]:
@@ -19,12 +20,17 @@ def request_headers(scope: Scope) -> dict[str, str]:
 
 
 def encode_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> RawHeaders:
-    """Headers as ASGI wants them. Values are latin-1; a line end in one is cut out."""
+    """
+    Headers as ASGI wants them. Values are latin-1; control characters are cut out: a line end
+    would start another header, and servers refuse to send the rest of them.
+    """
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     return [
         (
             name.encode("latin-1"),
-            value.replace("\r", "").replace("\n", "").encode("latin-1", "replace"),
+            (value if value.isprintable() else value.translate(_NO_CONTROLS)).encode(
+                "latin-1", "replace"
+            ),
         )
         for name, value in pairs
     ]

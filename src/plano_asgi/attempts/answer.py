@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import AsyncIterator, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from plano_asgi._json import JSONObject, loads
 from plano_asgi.asgi.deadline import time_limit
 from plano_asgi.conversation import CONTENT_EVENTS, Ended, Failed, Finished, StreamEvent
 from plano_asgi.errors import (
+    PlanoError,
     UpstreamError,
     UpstreamProtocolError,
     UpstreamReset,
+    UpstreamStatus,
     UpstreamTimeout,
 )
 from plano_asgi.exchange import Candidate
@@ -23,9 +26,11 @@ from plano_asgi.wire.base import Dialect, StreamReader
 
 _FIRST_SLICE_BYTES = 512
 _ERROR_BODY_BYTES = 64 << 10
+_DRAIN_S = 0.25
 _HTML_START = (b"<",)
 _SSE_START = (b"data:", b"event:", b"id:", b"retry:", b":")
-_SECRET_HEADERS = ("authorization", "x-api-key", "api-key")
+_SECRET_HEADER = re.compile(r"auth|cookie|key|secret|token")
+_SECRET_CHARS = 8  # shorter ones are no keys, and would blot out words
 _SSE = "text/event-stream"
 
 
@@ -45,6 +50,8 @@ class Answer:
     dialect: Dialect | None
     status: int
     headers: Mapping[str, str]
+    sent_headers: Mapping[str, str] = field(repr=False)
+    """Of our request: its credentials must not come back out."""
     body: bytes | None = None
     json: JSONObject | None = None
     head: list[bytes] = field(default_factory=list)
@@ -52,6 +59,7 @@ class Answer:
     unread: bytes = b""
     reader: StreamReader | None = None
     chunks: AsyncIterator[bytes] | None = None
+    _secrets: tuple[str, ...] | None = field(default=None, repr=False)
     expires: float | None = None
     """``time.monotonic`` at which ``total_s`` of its provider is over."""
 
@@ -81,6 +89,25 @@ class Answer:
                 yield
         except TimeoutError as exc:
             raise UpstreamTimeout("the answer took too long (total)", phase="total") from exc
+
+    def scrub(self, text: str) -> str:
+        """*text* of the upstream, less our own credentials."""
+        if self._secrets is None:
+            self._secrets = tuple(_secrets(self.sent_headers))
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    async def drain(self) -> None:
+        """
+        After the end mark: read on to the end of the body, for a moment, so that the connection
+        can be used again.
+        """
+        if self.chunks is None:
+            return
+        with suppress(UpstreamError, TimeoutError), time_limit(_DRAIN_S):
+            async for _ in self.chunks:
+                pass
 
     async def aclose(self) -> None:
         """Close the upstream side; idempotent."""
@@ -120,6 +147,9 @@ async def read_to_commit(answer: Answer, *, max_bytes: int) -> None:
     reader = answer.dialect.stream_reader()
     size = 0
     async for chunk in chunks:
+        size += len(chunk)
+        if size > max_bytes:
+            raise UpstreamProtocolError(f"no content within {max_bytes} bytes of the stream")
         if not answer.head:
             first = chunk.lstrip()
             if not first:
@@ -128,9 +158,6 @@ async def read_to_commit(answer: Answer, *, max_bytes: int) -> None:
                 await _read_document(answer, chunk, chunks, max_bytes)
                 return
         answer.head.append(chunk)
-        size += len(chunk)
-        if size > max_bytes:
-            raise UpstreamProtocolError(f"no content within {max_bytes} bytes of the stream")
         # In slices: of a large chunk, little more is decoded than leads up to the first content.
         start, slice_bytes = 0, _FIRST_SLICE_BYTES
         while start < len(chunk):
@@ -219,10 +246,22 @@ async def read_error_body(reply: UpstreamReply) -> bytes:
     return b"".join(parts)[:_ERROR_BODY_BYTES]
 
 
-def scrub(body: bytes, headers: Mapping[str, str]) -> bytes:
-    """Blot out credentials that an upstream repeats in its error text."""
-    for name in _SECRET_HEADERS:
-        secret = headers.get(name, "").removeprefix("Bearer ")
-        if len(secret) >= 8:
-            body = body.replace(secret.encode(), b"***")
-    return body
+def scrub_error(error: PlanoError, sent_headers: Mapping[str, str]) -> None:
+    """Blot out credentials that an upstream repeats in its error: text, body and headers."""
+    if not isinstance(error, UpstreamStatus):
+        return
+    for secret in _secrets(sent_headers):
+        error.args = tuple(
+            arg.replace(secret, "***") if isinstance(arg, str) else arg for arg in error.args
+        )
+        error.body = error.body and error.body.replace(secret.encode(), b"***")
+        error.headers = {name: text.replace(secret, "***") for name, text in error.headers.items()}
+        error.code = error.code and error.code.replace(secret, "***")
+        error.param = error.param and error.param.replace(secret, "***")
+
+
+def _secrets(headers: Mapping[str, str]) -> Iterator[str]:
+    for name, value in headers.items():
+        secret = value.rpartition(" ")[2]  # after "Bearer"
+        if len(secret) >= _SECRET_CHARS and _SECRET_HEADER.search(name):
+            yield secret

@@ -21,12 +21,13 @@ from plano_asgi.attempts.answer import (
     read_error_body,
     read_to_commit,
     read_unary,
-    scrub,
+    scrub_error,
 )
 from plano_asgi.attempts.backoff import RetryPolicy, counts_against, may_fail_over, may_retry_here
 from plano_asgi.attempts.breaker import Breakers
 from plano_asgi.errors import (
     PlanoError,
+    RequestError,
     UpstreamError,
     UpstreamProtocolError,
     UpstreamTimeout,
@@ -111,6 +112,9 @@ class Engine:
                 self.breakers.released(candidate)
                 refusal = refusal or exc
                 continue
+            except BaseException:
+                self.breakers.released(candidate)
+                raise
             outcome = await self._try(exchange, ready)
             if isinstance(outcome, Answer):
                 exchange.served_by = candidate
@@ -131,7 +135,10 @@ class Engine:
     def _ready(self, candidate: Candidate, prepare: Prepare) -> _Ready:
         provider = self._providers[candidate.provider]
         call = prepare(candidate, provider)
-        return _Ready(candidate, provider, call, provider.request(call))
+        try:
+            return _Ready(candidate, provider, call, provider.request(call))
+        except ValueError as exc:
+            raise RequestError(f"The request cannot be written as JSON: {exc}") from exc
 
     async def _try(self, exchange: Exchange, ready: _Ready) -> Answer | UpstreamError:
         """Try one candidate as often as the policy allows; return its answer or last failure."""
@@ -145,6 +152,7 @@ class Engine:
             except UpstreamError as exc:
                 exc.provider, exc.model = ready.provider.name, ready.candidate.model
                 exc.dialect = ready.call.dialect
+                scrub_error(exc, ready.request.headers)
                 self._record(attempt, exc)
                 if not self._may_try_again(exchange, exc, tries):
                     return exc
@@ -222,6 +230,7 @@ class Engine:
             reply=reply,
             dialect=DIALECTS[ready.call.dialect] if ready.call.dialect else None,
             status=reply.status,
+            sent_headers=ready.request.headers,
             headers=reply.headers,
         )
         try:
@@ -233,7 +242,7 @@ class Engine:
 
     async def _read(self, answer: Answer, ready: _Ready) -> None:
         if answer.status >= 400:
-            body = scrub(await read_error_body(answer.reply), ready.request.headers)
+            body = await read_error_body(answer.reply)
             raise read_upstream_error(answer.status, answer.headers, body)
         if not 200 <= answer.status < 300:
             raise UpstreamProtocolError(f"the upstream answered with status {answer.status}")

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from plano_asgi._json import JSONObject, dumps, loads
 from plano_asgi.asgi.respond import RawHeaders, encode_headers, send_body
+from plano_asgi.attempts import Answer
 from plano_asgi.errors import (
     ConfigurationError,
     MethodNotAllowed,
@@ -27,6 +28,11 @@ from plano_asgi.wire import DIALECTS, Dialect
 
 _log = structlog.get_logger("plano_asgi")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
+STREAM_HEADERS: RawHeaders = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
 _JSON = (b"content-type", b"application/json")
 _RELAYED_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 _RELAYED = frozenset({"retry-after", "retry-after-ms", "openai-processing-ms", "openai-version"})
@@ -39,7 +45,7 @@ class Call:
     on an error can only be said in-band.
     """
 
-    scope: Scope
+    scope: Scope = field(repr=False)
     receive: Receive
     send: Send
     headers: Mapping[str, str] = field(repr=False)
@@ -86,7 +92,8 @@ class Call:
         body = self._own_words(error)
         if body is None:
             body = dumps(self.dialect.write_error(error, self.id))
-        await self.reply(error.status, body, [_JSON, *encode_headers(headers)])
+        status = error.status if 400 <= error.status <= 599 else 502  # upstreams invent some
+        await self.reply(status, body, [_JSON, *encode_headers(headers)])
 
     def _own_words(self, error: PlanoError) -> bytes | None:
         """The upstream's error body as received, if the client's dialect is the upstream's."""
@@ -101,9 +108,9 @@ class Call:
             value = loads(error.body)
         except ValueError:
             return None
-        shape = self.dialect.write_error(error, None)
-        same_shape = isinstance(value, dict) and isinstance(value.get("error"), dict)
-        return error.body if same_shape and "error" in shape else None
+        inner = value.get("error") if isinstance(value, dict) else None
+        told = isinstance(inner, dict) and {"message", "type"} <= inner.keys()
+        return error.body if told else None
 
     def _id_headers(self) -> RawHeaders:
         request_id = self.id.encode("ascii")
@@ -129,6 +136,14 @@ def error_headers(error: PlanoError) -> dict[str, str]:
     if isinstance(error, MethodNotAllowed):
         headers["allow"] = error.allow
     return headers
+
+
+def answer_headers(exchange: Exchange, answer: Answer) -> dict[str, str]:
+    """The way it took, and what the upstream says of itself, less our own credentials."""
+    relayed = relayed_headers(answer.headers)
+    if relayed:
+        relayed = {name: answer.scrub(value) for name, value in relayed.items()}
+    return exchange_headers(exchange) | relayed
 
 
 def exchange_headers(exchange: Exchange) -> dict[str, str]:

@@ -164,6 +164,8 @@ class Gateway:
         except PlanoError as exc:
             await self._refuse(call, exc)
         except Exception as exc:
+            if isinstance(exc, OSError) and call.started:
+                return  # past the start only ``send`` raises it: the client left (ASGI 2.4)
             await self._refuse(call, unexpected(exc, call.id))
 
     async def _dispatch(self, call: Call, endpoint: Endpoint | None) -> None:
@@ -215,7 +217,15 @@ class Gateway:
             exchange.error, exchange.status = exc, exc.status
             if call.started:
                 raise
-            await call.reply_error(exc, exchange)
+            try:
+                await call.reply_error(exc, exchange)
+            except OSError:
+                exchange.disconnected = True
+        except Exception as exc:
+            exchange.disconnected = isinstance(exc, OSError) and call.started
+            if not exchange.disconnected:
+                exchange.error, exchange.status = exc, 500
+            raise
         finally:
             await self._pipeline.finalize(exchange)
 

@@ -53,22 +53,25 @@ _BY_PATH = {endpoint.path: endpoint for endpoint in ENDPOINTS}
 _MODELS = _BY_PATH["/models"]
 
 
+def below_root(path: str, root_path: str) -> str:
+    """*path* less the *root_path* it begins with, cut at a segment's end only."""
+    rest = path[len(root_path) :]
+    return rest if path.startswith(root_path) and rest[:1] in ("", "/") else path
+
+
 def match(path: str, root_path: str) -> tuple[Endpoint, str] | None:
     """
     The endpoint that *path* means, and what follows it (a model id, or ""); ``None`` if none.
 
-    *root_path* is cut at a segment boundary only. A trailing slash, a missing or a doubled
+    A trailing slash, a missing or a doubled
     ``/v1`` (clients configured with one base URL too many or too few) make no difference.
     """
     if endpoint := _BY_PATH.get(path):
         return endpoint, ""
-    if root_path and path.startswith(root_path):
-        rest = path[len(root_path) :]
-        if not rest or rest[0] == "/":
-            path = rest
-    path = path.rstrip("/")
-    while path == "/v1" or path.startswith("/v1/"):
-        path = path[3:]
+    path = below_root(path, root_path).rstrip("/")
+    for _ in range(2):
+        if path == "/v1" or path.startswith("/v1/"):
+            path = path[3:]
     if endpoint := _BY_PATH.get(path or "/"):
         return endpoint, ""
     if path.startswith("/models/"):

@@ -24,8 +24,10 @@ from plano_asgi.attempts import Answer, Engine
 from plano_asgi.conversation import ChatRequest, ChatResponse
 from plano_asgi.errors import UnsupportedField, UpstreamReset
 from plano_asgi.exchange import Candidate, Exchange, Route
-from plano_asgi.gateway.call import Call, exchange_headers, relayed_headers
-from plano_asgi.gateway.stream import Progress, relay_stream, rest_of, translate_stream
+from plano_asgi.gateway.call import Call, answer_headers
+from plano_asgi.gateway.stream_progress import Progress
+from plano_asgi.gateway.stream_rebuilt import rest_of, translate_stream
+from plano_asgi.gateway.stream_verbatim import relay_stream
 from plano_asgi.providers.base import UpstreamCall, UpstreamProvider
 from plano_asgi.routing.base import RouteRule
 from plano_asgi.routing.names import Names
@@ -100,7 +102,7 @@ class Pipeline:
                     _log.error("finalizer_failed", request_id=exchange.id, error=type(exc).__name__)
 
     async def _answer(self, call: Call, exchange: Exchange, answer: Answer) -> None:
-        headers = encode_headers(exchange_headers(exchange) | relayed_headers(answer.headers))
+        headers = encode_headers(answer_headers(exchange, answer))
         same = answer.dialect is call.dialect and not exchange.response_filters
         if exchange.stream:
             if same and answer.is_verbatim_stream:

@@ -17,7 +17,7 @@ from plano_asgi.asgi.respond import encode_headers
 from plano_asgi.attempts import Answer
 from plano_asgi.errors import RequestError, UpstreamError
 from plano_asgi.exchange import Candidate, Exchange, Route
-from plano_asgi.gateway.call import Call, exchange_headers, json_object, relayed_headers
+from plano_asgi.gateway.call import Call, answer_headers, json_object
 from plano_asgi.gateway.pipeline import Pipeline
 from plano_asgi.providers.base import UpstreamCall, UpstreamProvider
 
@@ -106,8 +106,9 @@ def _native(route: Route, dialect: str, exchange: Exchange, pipeline: Pipeline) 
 async def _pump(call: Call, exchange: Exchange, answer: Answer) -> None:
     assert answer.chunks is not None
     headers = {name: answer.headers[name] for name in _KEPT if name in answer.headers}
-    headers |= exchange_headers(exchange) | relayed_headers(answer.headers)
-    first = await anext(answer.chunks, b"")
+    headers |= answer_headers(exchange, answer)
+    with answer.time_limit():
+        first = await anext(answer.chunks, b"")
     exchange.status = answer.status
     await call.start(answer.status, encode_headers(headers))
     exchange.timings.first_byte = time.monotonic()

@@ -218,7 +218,7 @@ class Provider:
         if dialect and path in CHAT_PATHS:
             endpoint = ENDPOINTS[dialect]
             path = endpoint.stream_path if streams and endpoint.stream_path else endpoint.path
-            return self._root + path.replace("{model}", quote(model, safe="", errors="replace"))
+            return self._root + path.replace("{model}", _segment(model))
         self._check_relay(path)
         return self._root + quote(path, safe=_PATH_SAFE, errors="replace")
 
@@ -238,7 +238,8 @@ class Provider:
             accept = ENDPOINTS[call.dialect].stream_accept if call.dialect else "text/event-stream"
         headers = {"accept": accept, "content-type": call.content_type, **self._static}
         for name in self._forwards:
-            if value := call.client_headers.get(name):
+            value = call.client_headers.get(name)
+            if value and _HEADER_VALUE.fullmatch(value):
                 headers[name] = value
         if not self._own_auth:
             self._authorize(headers, call.client_headers)
@@ -294,6 +295,13 @@ class Provider:
         return tuple(quirk for quirk in self._all_quirks if quirk.applies(model, dialect))
 
 
+def _segment(model: str) -> str:
+    """*model* as one segment of a path, that no client or server takes for another place."""
+    if not model.strip("."):
+        raise RequestError("A model id of dots alone", param="model")
+    return quote(model, safe="", errors="replace")
+
+
 # --------------------------------------------------------------------------- checks
 
 
@@ -306,8 +314,10 @@ def _api_root(profile: ProviderProfile, base_url: str | None, name: str) -> str:
     try:
         parts = urlsplit(base_url.strip())
         port = parts.port
-    except ValueError as exc:
-        raise ConfigurationError(f"base_url of provider '{name}': {exc}") from None
+    except ValueError:
+        raise ConfigurationError(
+            f"base_url of provider '{name}': its host or port cannot be read"
+        ) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError(
             f"base_url of provider '{name}' must be http(s)://host[:port]/path"

@@ -19,6 +19,7 @@ from plano_asgi._json import dumps
 from plano_asgi.asgi.lifespan import serve_lifespan
 from plano_asgi.asgi.respond import send_body
 from plano_asgi.config import Plano
+from plano_asgi.gateway.paths import below_root
 
 CONFIG_VARIABLE = "PLANO_CONFIG"
 _JSON = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
@@ -58,7 +59,7 @@ class Standalone:
             await serve_lifespan(receive, send, self._lifespan)
             return
         plano = self._started()
-        path = scope["path"]
+        path = below_root(scope["path"], scope.get("root_path", ""))
         if scope["type"] == "http" and path in ("/healthz", "/readyz"):
             await self._health(plano, path, scope, send)
             return

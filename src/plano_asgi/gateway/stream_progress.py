@@ -1,0 +1,76 @@
+"""How far a streamed answer has come, told by its events."""
+
+from __future__ import annotations
+
+from plano_asgi.conversation import (
+    Ended,
+    Failed,
+    Finished,
+    StreamEvent,
+    TextDelta,
+    ToolCallStarted,
+    Usage,
+    UsageReported,
+)
+from plano_asgi.errors import PlanoError, UpstreamError
+
+
+class Progress:
+    """How far an answer has come: what is open, what is finished, what it used."""
+
+    __slots__ = ("_choices", "_ended", "_finished", "failure", "usage")
+
+    def __init__(self) -> None:
+        self._choices: set[int] = set()
+        self._finished: set[int] = set()
+        self._ended = False
+        self.failure: PlanoError | None = None
+        self.usage: Usage | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the upstream said that it was done: nothing comes after."""
+        return self._ended
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the upstream said that it was done, or finished every choice it began."""
+        if self.failure is not None:
+            return False
+        return self._ended or (bool(self._finished) and self._choices <= self._finished)
+
+    def note(self, events: list[StreamEvent]) -> list[StreamEvent]:
+        """Take in *events*; return those meant for a writer (all but ``Ended`` and ``Failed``)."""
+        passed: list[StreamEvent] = []
+        for event in events:
+            if isinstance(event, Ended):
+                self._ended = True
+                continue
+            if isinstance(event, Failed):
+                self.failure = _plano_error(event.error)
+                break
+            if isinstance(event, TextDelta | ToolCallStarted):
+                self._choices.add(event.choice)
+            elif isinstance(event, Finished):
+                self._finished.add(event.choice)
+            elif isinstance(event, UsageReported):
+                self.usage = _merged(self.usage, event.usage)
+            passed.append(event)
+        return passed
+
+
+def _merged(before: Usage | None, now: Usage) -> Usage:
+    """The later report, with what only the earlier one knew (Anthropic's input tokens)."""
+    if before is not None:
+        now.input_tokens = max(now.input_tokens, before.input_tokens)
+        now.cache_read_input_tokens = max(
+            now.cache_read_input_tokens, before.cache_read_input_tokens
+        )
+        now.cache_creation_input_tokens = max(
+            now.cache_creation_input_tokens, before.cache_creation_input_tokens
+        )
+    return now
+
+
+def _plano_error(error: Exception) -> PlanoError:
+    return error if isinstance(error, PlanoError) else UpstreamError(str(error))

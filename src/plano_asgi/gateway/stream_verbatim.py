@@ -1,0 +1,151 @@
+"""
+Relay a stream of the client's own dialect byte for byte.
+
+It is cut at event boundaries only: half an event is never sent, so that an error event after a cut
+stands alone. Two things are taken out: the usage chunk that we asked for and the client did not,
+and whatever an upstream says after its own error (an end mark would make it look whole).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from plano_asgi._json import loads
+from plano_asgi.asgi.respond import RawHeaders
+from plano_asgi.attempts.answer import Answer, scrub_error
+from plano_asgi.conversation import Failed, StreamEvent
+from plano_asgi.errors import PlanoError, UpstreamError, UpstreamReset, UpstreamStatus
+from plano_asgi.exchange import Exchange
+from plano_asgi.gateway.call import STREAM_HEADERS, Call
+from plano_asgi.gateway.stream_progress import Progress
+from plano_asgi.wire import Dialect
+from plano_asgi.wire.sse import SSEDecoder, SSEFramer, split_frames
+
+_TAIL_FRAMES = 3
+_TAIL_BYTES = 8192
+
+
+async def relay_stream(call: Call, exchange: Exchange, answer: Answer, headers: RawHeaders) -> None:
+    """Relay *answer*; a whole one ends as it came, a broken one in an error event."""
+    assert answer.chunks is not None
+    relay = _Relay(call, exchange, answer)
+    await call.start(200, [*STREAM_HEADERS, *headers])
+    exchange.timings.first_byte = time.monotonic()
+    failure: PlanoError | None = None
+    framer = SSEFramer()
+    try:
+        await relay.emit(framer.feed(b"".join(answer.head)))
+        with answer.time_limit():
+            async for chunk in answer.chunks:
+                if frames := framer.feed(chunk):
+                    await relay.emit(frames)
+                    if relay.failed:
+                        break
+    except UpstreamError as exc:
+        failure = exc
+    await relay.end(framer.close(), failure)
+
+
+class _Relay:
+    """One relayed stream: what goes out, and what the last of it said."""
+
+    __slots__ = ("_answer", "_call", "_dialect", "_drops_usage", "_exchange", "_tail", "failed")
+
+    def __init__(self, call: Call, exchange: Exchange, answer: Answer) -> None:
+        self._call, self._exchange, self._answer = call, exchange, answer
+        self._dialect = call.dialect
+        self._drops_usage = exchange.dialect == "openai.chat" and not _asked_for_usage(exchange)
+        self._tail: deque[bytes] = deque(maxlen=_TAIL_FRAMES)
+        self.failed = False
+        """The upstream has told an error of its own, and it has been passed on."""
+
+    async def emit(self, frames: bytes) -> None:
+        """Send whole *frames*."""
+        if b'"error"' in frames and (cut := _up_to_error(self._dialect, frames)) is not None:
+            frames = self._answer.scrub(cut.decode("utf-8", "replace")).encode()
+            self.failed = True
+        self._tail.append(frames if len(frames) < _TAIL_BYTES else _last_frames(frames))
+        if self._drops_usage:
+            frames = _without_usage_chunk(frames)
+        if frames:
+            await self._send(frames, more=True)
+
+    async def end(self, rest: bytes, failure: PlanoError | None) -> None:
+        """
+        End the response. *rest* is an event without its blank line, *failure* why the upstream
+        broke off, if it did.
+        """
+        exchange = self._exchange
+        tail = _last_frames(b"".join(self._tail))
+        progress = Progress()
+        progress.note(self._answer.events)
+        progress.note(_read(self._dialect, tail + rest))
+        exchange.usage, exchange.error = progress.usage, progress.failure
+        told = isinstance(progress.failure, UpstreamStatus)
+        # What our reader makes of the last event matters less than that it is the last.
+        marked = failure is None and any(mark in tail for mark in self._dialect.end_marks)
+        if progress.is_whole or told or marked:
+            await self._send(b"" if self.failed else rest, more=False)
+            return
+        failure = failure or UpstreamReset("The upstream's answer broke off.")
+        scrub_error(failure, self._answer.sent_headers)
+        exchange.error = failure
+        event = self._dialect.write_stream_error(failure, self._call.id)
+        await self._send(event, more=False)
+
+    async def _send(self, body: bytes, *, more: bool) -> None:
+        await self._call.send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+def _up_to_error(dialect: Dialect, frames: bytes) -> bytes | None:
+    """*frames* up to the first that tells an error, and with it; ``None`` if none does."""
+    end = 0
+    for frame in split_frames(frames):
+        end += len(frame)
+        for event in _read(dialect, frame):
+            if isinstance(event, Failed) and isinstance(event.error, UpstreamStatus):
+                return frames[:end]
+    return None
+
+
+def _read(dialect: Dialect, frames: bytes) -> list[StreamEvent]:
+    reader = dialect.stream_reader()
+    return [*reader.feed(frames), *reader.close()]
+
+
+def _last_frames(frames: bytes) -> bytes:
+    """The last few of *frames*: they tell whether a stream was whole, and what it used."""
+    blank = b"\r\n\r\n" if frames.endswith(b"\r\n\r\n") else b"\n\n"
+    cut = len(frames) - len(blank)
+    for _ in range(_TAIL_FRAMES):
+        cut = frames.rfind(blank, 0, cut)
+        if cut < 0:
+            return frames
+    return frames[cut + len(blank) :]
+
+
+def _asked_for_usage(exchange: Exchange) -> bool:
+    options = exchange.body.get("stream_options")
+    return isinstance(options, dict) and bool(options.get("include_usage"))
+
+
+def _without_usage_chunk(frames: bytes) -> bytes:
+    """*frames* less the chunk that has usage and no choices."""
+    if b'"choices":[]' not in frames and b'"choices": []' not in frames:
+        return frames
+    return b"".join(frame for frame in split_frames(frames) if not _is_usage_chunk(frame))
+
+
+def _is_usage_chunk(frame: bytes) -> bool:
+    decoder = SSEDecoder()
+    for event in (*decoder.feed(frame), *decoder.close()):
+        if '"usage"' not in event.data:
+            continue
+        try:
+            chunk = loads(event.data)
+        except ValueError:
+            continue
+        if isinstance(chunk, dict) and chunk.get("usage") and chunk.get("choices") == []:
+            return True
+    return False
