@@ -2,8 +2,9 @@
 The one JSON codec: orjson, and the standard library for the few documents orjson refuses.
 
 orjson rejects lone surrogates (``"\\ud83d"``: a JavaScript client that cut an emoji in two sends
-them) and numbers past 64 bits on output. Both are legal JSON text that must survive a relay, so
-they take the slow path instead of failing. NaN and Infinity are not JSON and are refused.
+them) and integers past 64 bits on output. Both are legal, so they take the slow path instead of
+failing. NaN and Infinity are not JSON and are refused. One limit stays: an integer past 64 bits is
+read as a float, as JavaScript reads it.
 """
 
 from __future__ import annotations

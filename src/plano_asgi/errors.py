@@ -33,7 +33,6 @@ an error by its message text.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 
 class PlanoError(Exception):
@@ -44,7 +43,7 @@ class PlanoError(Exception):
     code: str | None = None
     param: str | None = None
     retry_after_s: float | None = None
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
 
     @property
     def message(self) -> str:
@@ -122,7 +121,8 @@ class ModelNotFound(NotFound):
 
     def __init__(self, model: str, near: Sequence[str] = ()) -> None:
         hint = f" Did you mean: {', '.join(near)}?" if near else ""
-        super().__init__(f"The model '{model}' does not exist here.{hint}", param="model")
+        shown = model if len(model) <= 200 else f"{model[:200]}..."
+        super().__init__(f"The model '{shown}' does not exist here.{hint}", param="model")
 
 
 class MethodNotAllowed(RequestError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import anyio
 from starlette.types import Receive
@@ -83,5 +84,7 @@ async def _in_task_group(receive: Receive, work: Callable[[], Awaitable[None]]) 
 
 
 async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    """Return when the client has left, or when nobody can say any more whether it is there."""
+    with suppress(Exception):
+        while (await receive())["type"] != "http.disconnect":
+            pass

@@ -149,7 +149,7 @@ async def read_to_commit(answer: Answer, *, max_bytes: int) -> None:
     async for chunk in chunks:
         size += len(chunk)
         if size > max_bytes:
-            raise UpstreamProtocolError(f"no content within {max_bytes} bytes of the stream")
+            raise _over(f"no content within {max_bytes} bytes of the stream")
         if not answer.head:
             first = chunk.lstrip()
             if not first:
@@ -179,6 +179,12 @@ def is_whole(events: list[StreamEvent]) -> bool:
     return any(isinstance(event, (Ended, Finished)) for event in events)
 
 
+def _over(message: str) -> UpstreamProtocolError:
+    error = UpstreamProtocolError(message)
+    error.retryable = False  # it would be as large again
+    return error
+
+
 def _take(answer: Answer, events: list[StreamEvent]) -> bool:
     """Keep *events*; say whether they commit. A failure in them is the attempt's."""
     committed = False
@@ -198,7 +204,7 @@ async def _read_document(
         parts.append(chunk)
         size += len(chunk)
         if size > max_bytes:
-            raise UpstreamProtocolError(f"the upstream's answer is over {max_bytes} bytes")
+            raise _over(f"the upstream's answer is over {max_bytes} bytes")
     assert answer.dialect is not None
     document = _json_object(answer.dialect, b"".join(parts))
     answer.events = response_events(answer.dialect.read_response(document))

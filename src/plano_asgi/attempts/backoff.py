@@ -27,7 +27,8 @@ class RetryPolicy:
         base_delay_s, max_delay_s: Full-jitter exponential back-off. A ``Retry-After`` longer
             than *max_delay_s* is not waited for: the next candidate is tried, or the error goes
             to the client with its ``Retry-After``.
-        deadline_s: From the start of the exchange; past it nothing new is tried.
+        deadline_s: From the start of the exchange to its first content (or whole answer); past
+            it nothing new is tried. A provider's ``total_s`` takes its place.
     """
 
     attempts_per_candidate: int = 3
@@ -49,11 +50,12 @@ def may_retry_here(error: UpstreamError) -> bool:
     """
     Whether the same candidate may do better: 408, 409, 425, 429, 5xx, no connection, reset.
 
-    A read or first-token timeout is not retried at the same place: it has cost its whole limit.
+    A read or first-token timeout is not retried at the same place: it has cost its whole limit;
+    nor is what would only happen again (a redirect, an answer over the limit).
     """
     if isinstance(error, UpstreamTimeout):
         return error.phase == "connect"
-    if isinstance(error, UpstreamUnavailable):
+    if isinstance(error, UpstreamUnavailable) or not error.retryable:
         return False
     if isinstance(error, UpstreamStatus):
         return error.status in _RETRY_STATUSES or error.status >= 500

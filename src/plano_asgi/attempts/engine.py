@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import anyio
@@ -27,7 +26,6 @@ from plano_asgi.attempts.backoff import RetryPolicy, counts_against, may_fail_ov
 from plano_asgi.attempts.breaker import Breakers
 from plano_asgi.errors import (
     PlanoError,
-    RequestError,
     UpstreamError,
     UpstreamProtocolError,
     UpstreamTimeout,
@@ -135,10 +133,7 @@ class Engine:
     def _ready(self, candidate: Candidate, prepare: Prepare) -> _Ready:
         provider = self._providers[candidate.provider]
         call = prepare(candidate, provider)
-        try:
-            return _Ready(candidate, provider, call, provider.request(call))
-        except ValueError as exc:
-            raise RequestError(f"The request cannot be written as JSON: {exc}") from exc
+        return _Ready(candidate, provider, call, provider.request(call))
 
     async def _try(self, exchange: Exchange, ready: _Ready) -> Answer | UpstreamError:
         """Try one candidate as often as the policy allows; return its answer or last failure."""
@@ -205,23 +200,22 @@ class Engine:
     async def _once(self, exchange: Exchange, ready: _Ready) -> Answer:
         limit_s, phase = self._time_limit(exchange, ready)
         try:
-            with time_limit(limit_s) if limit_s is not None else nullcontext():
+            with time_limit(limit_s):
                 return await self._send(ready)
         except TimeoutError as exc:
             raise UpstreamTimeout(
                 f"{ready.candidate.name} did not answer in time ({phase})", phase=phase
             ) from exc
 
-    def _time_limit(self, exchange: Exchange, ready: _Ready) -> tuple[float | None, str]:
+    def _time_limit(self, exchange: Exchange, ready: _Ready) -> tuple[float, str]:
         """Seconds left for this try up to its commit point, and which limit that is."""
         timeouts = ready.provider.timeouts
+        total_s = self._policy.deadline_s if timeouts.total_s is None else timeouts.total_s
+        left_s = max(0.0, exchange.timings.started + total_s - self._timer())
         first_token_s = timeouts.first_token_s if ready.call.stream else None
-        if timeouts.total_s is None:
+        if first_token_s is not None and first_token_s < left_s:
             return first_token_s, "first_token"
-        total_s = max(0.0, exchange.timings.started + timeouts.total_s - self._timer())
-        if first_token_s is not None and first_token_s < total_s:
-            return first_token_s, "first_token"
-        return total_s, "total"
+        return left_s, "total"
 
     async def _send(self, ready: _Ready) -> Answer:
         reply = await ready.provider.open(ready.request, self._transport())
@@ -245,7 +239,9 @@ class Engine:
             body = await read_error_body(answer.reply)
             raise read_upstream_error(answer.status, answer.headers, body)
         if not 200 <= answer.status < 300:
-            raise UpstreamProtocolError(f"the upstream answered with status {answer.status}")
+            error = UpstreamProtocolError(f"the upstream answered with status {answer.status}")
+            error.retryable = False  # a redirect, or something that is no answer: it would again
+            raise error
         if answer.dialect is None:
             answer.chunks = aiter(answer.reply)
         elif ready.provider.streams(ready.call):

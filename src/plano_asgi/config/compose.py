@@ -105,10 +105,13 @@ def alias_from_entry(entry: ModelAlias) -> Alias:
 
 
 def compose(
-    models: Iterable[str | Model], environ: Mapping[str, str]
+    models: Iterable[str | Model], environ: Mapping[str, str], *, authenticated: bool = False
 ) -> tuple[dict[str, UpstreamProvider], list[ModelEntry]]:
     """
     Providers by key, and the names that point to them.
+
+    *authenticated*: clients' credentials are for this gateway, so that none are passed through but
+    where a model says so itself.
 
     Models of one account share a provider; a second account at the same provider gets a key of
     its own (``openai-2``).
@@ -129,7 +132,7 @@ def compose(
         key = accounts.get(account)
         if key is None:
             key = accounts[account] = _free_key(model.prefix, providers)
-            providers[key] = _provider(model, key, environ)
+            providers[key] = _provider(model, key, environ, authenticated)
         entries.append(_entry(model, key))
     return providers, entries
 
@@ -174,13 +177,16 @@ def _owner(model: Model) -> str:
     return model.prefix if model.interface else find_profile(model.prefix).display_name
 
 
-def _provider(model: Model, key: str, environ: Mapping[str, str]) -> UpstreamProvider:
+def _provider(
+    model: Model, key: str, environ: Mapping[str, str], authenticated: bool
+) -> UpstreamProvider:
     if model.model == ECHO and model.base_url is None:
         return Echo()
     profile = find_profile(model.interface or model.prefix)
     api_key = model.api_key
     if api_key is None and not model.passthrough_auth and model.base_url is None:
         api_key = environ.get(profile.env_key or "")
+    implied = profile.passthrough_without_key and not api_key and not authenticated
     return make_provider(
         profile.name,
         base_url=model.base_url,
@@ -189,7 +195,7 @@ def _provider(model: Model, key: str, environ: Mapping[str, str]) -> UpstreamPro
         name=key,
         api_key=api_key,
         headers=model.headers,
-        passthrough_auth=model.passthrough_auth,
+        passthrough_auth=model.passthrough_auth or implied,
         host=model.http_host,
         timeouts=model.timeouts,
         dialects=model.dialects,

@@ -26,6 +26,7 @@ _SECRET_WORDS = re.compile(
 )
 _HEADER_MAPS = frozenset({"headers", "http_headers"})
 _USER_INFO = re.compile(r"(?<=://)\S*@")
+_QUERY = re.compile(r"[?#].*", re.DOTALL)  # keys travel there
 _MAX_SHOWN_CHARS = 80
 
 
@@ -107,7 +108,9 @@ def shown(value: object, place: Place = ()) -> str:
         return f"a list of {len(value)}"
     if value is None:
         return "nothing"
-    text = repr(_USER_INFO.sub("***@", value) if isinstance(value, str) else value)
+    if isinstance(value, str) and "://" in value:
+        value = _QUERY.sub("...", _USER_INFO.sub("***@", value))
+    text = repr(value)
     return text if len(text) <= _MAX_SHOWN_CHARS else f"{text[:_MAX_SHOWN_CHARS]}..."
 
 

@@ -22,6 +22,7 @@ from plano_asgi.config.issues import ConfigError
 from plano_asgi.config.load import load_config
 from plano_asgi.config.schema import PlanoConfig
 from plano_asgi.config.support import unsupported
+from plano_asgi.errors import ConfigurationError
 from plano_asgi.gateway.auth import ApiKeys
 from plano_asgi.gateway.gateway import Gateway, Limits
 from plano_asgi.providers.base import UpstreamProvider
@@ -63,8 +64,12 @@ class Plano(Gateway):
         **options: Any,
     ) -> None:
         environ = os.environ if environ is None else environ
-        built, entries = compose(models, environ)
+        built, entries = compose(models, environ, authenticated=options.get("auth") is not None)
         for provider, ids in (providers or {}).items():
+            if provider.name in built:
+                raise ConfigurationError(
+                    f"two providers are called {provider.name!r}: give yours another name"
+                )
             built[provider.name] = provider
             entries += [_own_entry(provider, model_id) for model_id in ids]
         names = Names(

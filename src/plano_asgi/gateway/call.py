@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from plano_asgi._json import JSONObject, dumps, loads
+from plano_asgi.asgi.body import ClientDisconnected
 from plano_asgi.asgi.respond import RawHeaders, encode_headers, send_body
 from plano_asgi.attempts import Answer
 from plano_asgi.errors import (
@@ -47,7 +48,7 @@ class Call:
 
     scope: Scope = field(repr=False)
     receive: Receive
-    send: Send
+    raw_send: Send = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     dialect: Dialect
     """The client's: it shapes answers and errors."""
@@ -61,6 +62,18 @@ class Call:
     def is_head(self) -> bool:
         """Whether only headers are wanted."""
         return bool(self.scope["method"] == "HEAD")
+
+    async def send(self, message: Message) -> None:
+        """
+        Send one ASGI message.
+
+        Raises:
+            ClientDisconnected: The server says so (ASGI 2.4: ``send`` raises ``OSError``).
+        """
+        try:
+            await self.raw_send(message)
+        except OSError as exc:
+            raise ClientDisconnected from exc
 
     async def start(self, status: int, headers: RawHeaders) -> None:
         """Send the status line of a streamed response."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from starlette.middleware.cors import CORSMiddleware
@@ -151,7 +151,7 @@ class Gateway:
         call = Call(
             scope=scope,
             receive=receive,
-            send=send,
+            raw_send=send,
             headers=headers,
             dialect=dialect,
             id=request_id_of(headers),
@@ -164,8 +164,6 @@ class Gateway:
         except PlanoError as exc:
             await self._refuse(call, exc)
         except Exception as exc:
-            if isinstance(exc, OSError) and call.started:
-                return  # past the start only ``send`` raises it: the client left (ASGI 2.4)
             await self._refuse(call, unexpected(exc, call.id))
 
     async def _dispatch(self, call: Call, endpoint: Endpoint | None) -> None:
@@ -217,14 +215,11 @@ class Gateway:
             exchange.error, exchange.status = exc, exc.status
             if call.started:
                 raise
-            try:
-                await call.reply_error(exc, exchange)
-            except OSError:
-                exchange.disconnected = True
+            await self._reply_error(call, exc, exchange)
+        except ClientDisconnected:
+            exchange.disconnected = True
         except Exception as exc:
-            exchange.disconnected = isinstance(exc, OSError) and call.started
-            if not exchange.disconnected:
-                exchange.error, exchange.status = exc, 500
+            exchange.error, exchange.status = exc, 500
             raise
         finally:
             await self._pipeline.finalize(exchange)
@@ -242,7 +237,14 @@ class Gateway:
         read_chat(exchange, content)
         await self._pipeline.run(call, exchange)
 
+    async def _reply_error(self, call: Call, error: PlanoError, exchange: Exchange) -> None:
+        try:
+            await call.reply_error(error, exchange)
+        except ClientDisconnected:
+            exchange.disconnected = True
+
     async def _refuse(self, call: Call, error: PlanoError) -> None:
         """Answer *error*; past the start, leave the response unended: the server cuts it."""
         if not call.started:
-            await call.reply_error(error)
+            with suppress(ClientDisconnected):
+                await call.reply_error(error)

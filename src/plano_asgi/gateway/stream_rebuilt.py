@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from plano_asgi.asgi.body import ClientDisconnected
 from plano_asgi.asgi.respond import RawHeaders
 from plano_asgi.attempts.answer import Answer, scrub_error
 from plano_asgi.conversation import StreamEvent
@@ -46,8 +47,8 @@ async def translate_stream(
     except UpstreamError as exc:
         if not progress.is_whole:
             progress.failure = progress.failure or exc
-    except OSError:
-        raise  # of send: the client left
+    except ClientDisconnected:
+        raise
     except Exception as exc:  # a bug of ours: the client is told in-band, the log in full
         progress.failure = unexpected(exc, call.id)
     if not progress.is_whole and progress.failure is None:

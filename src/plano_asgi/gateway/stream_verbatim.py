@@ -37,11 +37,9 @@ async def relay_stream(call: Call, exchange: Exchange, answer: Answer, headers: 
     try:
         await relay.emit(framer.feed(b"".join(answer.head)))
         with answer.time_limit():
-            async for chunk in answer.chunks:
+            while not relay.failed and (chunk := await anext(answer.chunks, None)) is not None:
                 if frames := framer.feed(chunk):
                     await relay.emit(frames)
-                    if relay.failed:
-                        break
     except UpstreamError as exc:
         failure = exc
     await relay.end(framer.close(), failure)

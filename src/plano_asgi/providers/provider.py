@@ -123,7 +123,7 @@ class Provider:
         self._key_optional = row.key_optional or (
             base_url is not None and row.base_url is not None  # somebody else's server
         )
-        self._passthrough = passthrough_auth or (row.passthrough_without_key and self._key is None)
+        self._passthrough = passthrough_auth
         custom = _checked_headers(headers or {}, self._name)
         self._static = _static_headers(row, self._root, host, custom, self._name)
         self._own_auth = not _AUTH_HEADERS.isdisjoint(custom)
@@ -275,7 +275,10 @@ class Provider:
             self._say_stream(body, call.dialect, streams)
             for quirk in self._quirks(call.dialect, call.model):
                 quirk.apply(body)
-        return dumps(body)
+        try:
+            return dumps(body)
+        except ValueError as exc:
+            raise RequestError(f"The request cannot be written as JSON: {exc}") from exc
 
     def _say_stream(self, body: JSONObject, dialect: str, streams: bool) -> None:
         if streams:

@@ -135,6 +135,10 @@ class AiohttpReply:
 
     async def __anext__(self) -> bytes:
         while True:
+            if self._inflater and self._inflater.has_more:
+                if chunk := self._inflater.feed(b""):
+                    return chunk
+                continue
             try:
                 chunk = await self._content.readany()  # all that has arrived
             except (aiohttp.ClientError, OSError) as exc:

@@ -68,7 +68,10 @@ class HttpxTransport:
             outgoing = httpx.Request(  # not build_request: the client's defaults stay out
                 request.method,
                 request.url,
-                headers={**shared.DEFAULT_HEADERS, **request.headers},
+                headers=[
+                    (name.encode(), value.encode("latin-1"))  # httpx would take ASCII only
+                    for name, value in {**shared.DEFAULT_HEADERS, **request.headers}.items()
+                ],
                 content=request.content,
                 extensions={"timeout": limits},
             )
@@ -100,6 +103,10 @@ class HttpxReply:
 
     async def __anext__(self) -> bytes:
         while True:
+            if self._inflater and self._inflater.has_more:
+                if chunk := self._inflater.feed(b""):
+                    return chunk
+                continue
             try:
                 chunk = await anext(self._chunks)
             except httpx.RequestError as exc:

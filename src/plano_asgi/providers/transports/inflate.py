@@ -14,6 +14,8 @@ from typing import Final
 from plano_asgi.providers.transports import shared
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_PIECE_BYTES: Final = 1 << 20  # a bomb of a thousand to one fills no memory
 
 
 def inflater_for(headers: Mapping[str, str]) -> Inflater | None:
@@ -30,25 +32,39 @@ class Inflater:
         encoding: The ``content-encoding``: ``gzip`` or ``deflate``; any other fails in ``feed``.
     """
 
-    __slots__ = ("_encoding", "_stream")
+    __slots__ = ("_encoding", "_rest", "_stream")
 
     def __init__(self, encoding: str) -> None:
         self._encoding = encoding
         self._stream: zlib._Decompress | None = None
+        self._rest = b""
+
+    @property
+    def has_more(self) -> bool:
+        """Whether ``feed(b"")`` goes on with what was fed before."""
+        return bool(self._rest)
 
     def feed(self, chunk: bytes) -> bytes:
         """
-        Take the next bytes; return what they complete, often nothing.
+        Take the next bytes; return what they complete, often nothing, and at most 1 MiB at a time:
+        see ``has_more``.
 
         Raises:
             UpstreamProtocolError: They are not in the encoding.
         """
+        data, self._rest = self._rest + chunk, b""
+        if not data:
+            return b""
         try:
-            if self._stream is None:
-                self._stream = zlib.decompressobj(self._window(chunk))
-            return self._stream.decompress(chunk)
+            if self._stream is None or (self._stream.eof and data.startswith(_GZIP_MAGIC)):
+                self._stream = zlib.decompressobj(self._window(data))  # gzip may have members
+            elif self._stream.eof:
+                return b""  # padding
+            piece = self._stream.decompress(data, _PIECE_BYTES)
         except zlib.error as exc:
             raise shared.bad_encoding() from exc
+        self._rest = self._stream.unconsumed_tail or self._stream.unused_data
+        return piece
 
     def finish(self) -> None:
         """
