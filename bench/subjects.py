@@ -64,7 +64,7 @@ SUBJECTS = (
     Subject(
         name="floor",
         app="bench.floor:app",
-        needs="aiohttp",
+        needs="httptools",
         environment=lambda mock, _: {"BENCH_UPSTREAM": mock},
         translates=False,
     ),

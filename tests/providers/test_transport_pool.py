@@ -94,9 +94,26 @@ except RuntimeError as exc:
 
 
 @pytest.mark.anyio
-async def test_default_transport(anyio_backend: str) -> None:
-    """aiohttp where it works, httpx elsewhere; the pool takes it unless told otherwise."""
-    name = {"asyncio": "AiohttpTransport", "trio": "HttpxTransport"}[anyio_backend]
+@pytest.mark.parametrize(
+    ("proxy", "kinds"),
+    [
+        (None, {"asyncio": "HttptoolsTransport", "trio": "HttpxTransport"}),
+        ("http://127.0.0.1:1", {"asyncio": "AiohttpTransport", "trio": "HttpxTransport"}),
+    ],
+)
+async def test_default_transport(
+    anyio_backend: str,
+    proxy: str | None,
+    kinds: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The fastest that works with this loop and this environment; the pool takes it, too."""
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    if proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+    name = kinds[anyio_backend]
     transport = default_transport()
     assert type(transport) is getattr(transports, name)
     await transport.aclose()
@@ -126,14 +143,14 @@ def run_python(code: str) -> str:
 def test_import_loads_no_http_client() -> None:
     """A process pays for the client it uses only."""
     code = "import sys, plano_asgi.providers.transports as _; print(*sys.modules)"
-    assert {"httpx", "aiohttp"}.isdisjoint(run_python(code).split())
+    assert {"httpx", "aiohttp", "httptools"}.isdisjoint(run_python(code).split())
 
 
 def test_missing_extra() -> None:
-    """Without aiohttp, the fast transport says how to get it, and the default does without."""
+    """Without its library a fast transport says how to get it, and the default does without."""
     code = """
 import asyncio, sys
-sys.modules["aiohttp"] = None
+sys.modules["aiohttp"] = sys.modules["httptools"] = None
 from plano_asgi.providers.transports import AiohttpTransport, default_transport
 try:
     AiohttpTransport()

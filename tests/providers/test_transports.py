@@ -7,9 +7,11 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
@@ -24,7 +26,7 @@ from plano_asgi.errors import (
     UpstreamUnreachable,
 )
 from plano_asgi.providers.client import HTTPRequest, Timeouts, Transport, UpstreamReply
-from plano_asgi.providers.transports import AiohttpTransport, HttpxTransport
+from plano_asgi.providers.transports import AiohttpTransport, HttptoolsTransport, HttpxTransport
 from plano_asgi.providers.transports.shared import default_ssl_context
 from upstream import (
     CUT,
@@ -43,26 +45,53 @@ SHORT = Timeouts(connect_s=0.05, read_s=0.05)
 MAX = 1 << 20
 
 
-@pytest.fixture(params=["aiohttp-asyncio", "httpx-asyncio", "httpx-trio"])
+PROXYING = ["aiohttp-asyncio", "httpx-asyncio", "httpx-trio"]
+"""Those that can go through a proxy."""
+
+LOOPS = {
+    "asyncio": ("asyncio", {"use_uvloop": False}),
+    "trio": ("trio", {}),
+    "uvloop": ("asyncio", {"use_uvloop": True}),
+}
+
+
+@pytest.fixture(params=["httptools-asyncio", "httptools-uvloop", *PROXYING])
 def stack(request: pytest.FixtureRequest) -> str:
     """A transport and the event loop it runs on."""
+    if request.param.endswith("uvloop") and not find_spec("uvloop"):
+        pytest.skip("uvloop is not installed")
     return str(request.param)
 
 
 @pytest.fixture
-def anyio_backend(stack: str) -> str:
+def anyio_backend(stack: str) -> tuple[str, dict[str, Any]]:
     """The loop of *stack*."""
-    return stack.partition("-")[2]
+    return LOOPS[stack.partition("-")[2]]
 
 
 TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Made once: reading a machine's certificate authorities takes longer than most of these tests."""
 
 
-def make(stack: str, *, ssl_context: ssl.SSLContext | None = TRUSTS_NOBODY) -> Transport:
+KINDS: dict[str, Callable[..., Transport]] = {
+    "aiohttp": AiohttpTransport,
+    "httptools": HttptoolsTransport,
+    "httpx": HttpxTransport,
+}
+
+
+def kind_of(stack: str) -> Callable[..., Transport]:
+    """The transport's class."""
+    return KINDS[stack.partition("-")[0]]
+
+
+def make(
+    stack: str, *, ssl_context: ssl.SSLContext | None = TRUSTS_NOBODY, **options: Any
+) -> Transport:
     """A transport as *stack* says, deaf to the environment of whoever runs the tests."""
-    kind = AiohttpTransport if stack.startswith("aiohttp") else HttpxTransport
-    return kind(ssl_context=ssl_context, trust_env=False)
+    if stack in PROXYING:
+        options["trust_env"] = False
+    return kind_of(stack)(ssl_context=ssl_context, **options)
 
 
 @pytest.fixture
@@ -546,9 +575,10 @@ def test_trust_without_system_authorities(monkeypatch: pytest.MonkeyPatch, tmp_p
 # --------------------------------------------------------------------------- proxies
 
 
+@pytest.mark.parametrize("stack", PROXYING)
 async def test_environment_proxy(stack: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy that the environment names is used, except for the hosts it excludes."""
-    kind = AiohttpTransport if stack.startswith("aiohttp") else HttpxTransport
+    kind = kind_of(stack)
     with scripted_upstream() as proxy, scripted_upstream() as direct:
         monkeypatch.setenv("HTTP_PROXY", proxy.base_url)
         monkeypatch.setenv("http_proxy", proxy.base_url)
@@ -566,9 +596,10 @@ async def test_environment_proxy(stack: str, monkeypatch: pytest.MonkeyPatch) ->
         assert [r.path for r in direct.requests] == ["/v1/chat/completions"]
 
 
+@pytest.mark.parametrize("stack", PROXYING)
 async def test_proxy_that_cannot_be_used(stack: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy of an unknown kind fails when the transport is made, and shows no credentials."""
-    kind = AiohttpTransport if stack.startswith("aiohttp") else HttpxTransport
+    kind = kind_of(stack)
     for name in ("ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "gopher://user:hush@127.0.0.1:1")
     with pytest.raises(ConfigurationError, match="proxy") as caught:
@@ -601,8 +632,9 @@ async def test_both_kinds_of_deflate(transport: Transport, window: int) -> None:
 
 async def test_waiting_for_a_free_connection_is_bounded(stack: str) -> None:
     """A full pool is a connect timeout, and works again once a connection is free."""
-    kind = AiohttpTransport if stack.startswith("aiohttp") else HttpxTransport
-    transport = kind(trust_env=False, max_connections=1)
+    limit = "max_connections_per_host" if stack.startswith("httptools") else "max_connections"
+    options: dict[str, Any] = {limit: 1}
+    transport = make(stack, **options)
     with scripted_upstream() as upstream:
         upstream.reply(Reply(body=[HANG]), chat_reply())
         async with opened(transport, post(upstream.base_url)):
@@ -615,8 +647,7 @@ async def test_waiting_for_a_free_connection_is_bounded(stack: str) -> None:
 
 async def test_idle_connections_are_closed(stack: str) -> None:
     """An unused connection does not outlive ``idle_close_s`` once the pool is used again."""
-    kind = AiohttpTransport if stack.startswith("aiohttp") else HttpxTransport
-    transport = kind(trust_env=False, idle_close_s=0.0)
+    transport = make(stack, idle_close_s=0.0)
     with scripted_upstream() as upstream:
         upstream.always(chat_reply())
         for _ in range(2):

@@ -1,8 +1,9 @@
 """
 The seam to the network: open a request, get status and headers, iterate raw chunks, close.
 
-The only package that imports an HTTP client. Two transports: ``httpx`` (core, portable) and
-``aiohttp`` (extra ``fast``; the default where installed).
+The only package that imports an HTTP client. Three transports (``transports``): ``httpx`` (core,
+portable), ``aiohttp`` and our own on httptools (both extra ``fast``; the latter is the default
+where installed).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 The transports behind the seam of ``providers.client``, and the pool that picks one.
 
-The two classes are loaded when first asked for: a process that uses one HTTP client does not pay
-for importing the other.
+The classes are loaded when first asked for: a process that uses one HTTP client does not pay for
+importing the others.
 """
 
 from __future__ import annotations
@@ -14,11 +14,22 @@ from plano_asgi.providers.transports.pool import TransportPool, default_transpor
 
 if TYPE_CHECKING:
     from plano_asgi.providers.transports.aiohttp_transport import AiohttpTransport
+    from plano_asgi.providers.transports.httptools_transport import HttptoolsTransport
     from plano_asgi.providers.transports.httpx_transport import HttpxTransport
 
-__all__ = ["AiohttpTransport", "HttpxTransport", "TransportPool", "default_transport"]
+__all__ = [
+    "AiohttpTransport",
+    "HttptoolsTransport",
+    "HttpxTransport",
+    "TransportPool",
+    "default_transport",
+]
 
-_HOMES = {"AiohttpTransport": "aiohttp_transport", "HttpxTransport": "httpx_transport"}
+_HOMES = {
+    "AiohttpTransport": "aiohttp_transport",
+    "HttptoolsTransport": "httptools_transport",
+    "HttpxTransport": "httpx_transport",
+}
 
 
 def __getattr__(name: str) -> object:

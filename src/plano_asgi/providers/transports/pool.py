@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from typing import NamedTuple
+from urllib.request import getproxies
 
 import anyio
 
@@ -22,6 +23,7 @@ from plano_asgi.providers.client import Transport
 from plano_asgi.providers.transports.shared import DEFAULT_IDLE_CLOSE_S
 
 _CLOSE_S = 5.0
+_PROXIES = frozenset({"http", "https", "all"})
 
 
 class _Entry(NamedTuple):
@@ -89,12 +91,20 @@ class TransportPool:
 
 def default_transport(*, idle_close_s: float = DEFAULT_IDLE_CLOSE_S) -> Transport:
     """
-    A new ``AiohttpTransport`` if aiohttp is installed and asyncio runs, else an ``HttpxTransport``.
+    A new transport: the fastest that works here.
+
+    On asyncio an ``HttptoolsTransport`` if httptools is installed and the environment names no
+    proxy, else an ``AiohttpTransport`` if aiohttp is; otherwise an ``HttpxTransport``.
 
     Args:
         idle_close_s: Seconds after which an unused connection is closed.
     """
-    if isinstance(_running_loop(), asyncio.AbstractEventLoop) and find_spec("aiohttp"):
+    on_asyncio = isinstance(_running_loop(), asyncio.AbstractEventLoop)
+    if on_asyncio and find_spec("httptools") and _PROXIES.isdisjoint(getproxies()):
+        from plano_asgi.providers.transports.httptools_transport import HttptoolsTransport
+
+        return HttptoolsTransport(idle_close_s=idle_close_s)
+    if on_asyncio and find_spec("aiohttp"):
         from plano_asgi.providers.transports.aiohttp_transport import AiohttpTransport
 
         return AiohttpTransport(idle_close_s=idle_close_s)

@@ -1,4 +1,4 @@
-"""What both transports do alike: default headers, TLS trust, a bounded read, and how they fail."""
+"""What the transports do alike: default headers, TLS trust, a bounded read, and how they fail."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ async def read_whole(chunks: AsyncIterator[bytes], max_bytes: int) -> bytes:
     async for chunk in chunks:
         size += len(chunk)
         if size > max_bytes:
-            raise UpstreamProtocolError(f"the upstream's answer is over {max_bytes} bytes")
+            error = UpstreamProtocolError(f"the upstream's answer is over {max_bytes} bytes")
+            error.retryable = False  # it would be as large again
+            raise error
         parts.append(chunk)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
