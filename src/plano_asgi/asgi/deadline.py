@@ -22,27 +22,28 @@ def time_limit(seconds: float) -> AbstractContextManager[object]:
         TimeoutError: The time was over.
     """
     try:
-        asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
     except RuntimeError:
         return anyio.fail_after(seconds)
-    return _AsyncioLimit(seconds)
+    return _AsyncioLimit(loop, seconds)
 
 
 class _AsyncioLimit:
     """``asyncio.timeout`` in fewer steps: entered once, never rescheduled."""
 
-    __slots__ = ("_cancelling", "_fired", "_handle", "_seconds", "_task")
+    __slots__ = ("_cancelling", "_fired", "_handle", "_loop", "_seconds", "_task")
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self._loop = loop
         self._seconds = seconds
         self._fired = False
 
     def __enter__(self) -> None:
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         assert task is not None
         self._task = task
         self._cancelling = task.cancelling()
-        self._handle = asyncio.get_running_loop().call_later(self._seconds, self._fire)
+        self._handle = self._loop.call_later(self._seconds, self._fire)
 
     def __exit__(
         self,

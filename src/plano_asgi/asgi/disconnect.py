@@ -34,7 +34,7 @@ async def _in_asyncio(
     loop: asyncio.AbstractEventLoop, receive: Receive, work: Callable[[], Awaitable[None]]
 ) -> bool:
     """With a bare task: a task group costs ten times as much, on every request."""
-    main = asyncio.current_task()
+    main = asyncio.current_task(loop)
     assert main is not None
     cancelling = main.cancelling()
     left = False

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from random import getrandbits
 from typing import Any
 
 import structlog
@@ -131,9 +131,9 @@ class Call:
 
 
 def request_id_of(headers: Mapping[str, str]) -> str:
-    """The client's own ``x-request-id`` if it is a sane one, else a new one."""
+    """The client's own ``x-request-id`` if it is a sane one, else a new one. Not a secret."""
     given = headers.get("x-request-id", "")
-    return given if _REQUEST_ID.match(given) else f"req_{os.urandom(16).hex()}"
+    return given if _REQUEST_ID.match(given) else f"req_{getrandbits(128):032x}"
 
 
 def error_headers(error: PlanoError) -> dict[str, str]:

@@ -32,7 +32,8 @@ def read_chat(exchange: Exchange, content: bytes) -> None:
     """
     body = json_object(content)
     exchange.model = model_of(body)
-    exchange.has_packed_reasoning = _PACKED in content
+    # Chat has fields of its own for foreign reasoning; looking through 20 KB takes 10 us.
+    exchange.has_packed_reasoning = exchange.dialect != "openai.chat" and _PACKED in content
     stream = body.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise RequestError("'stream' must be true or false.", param="stream")
