@@ -12,6 +12,7 @@ import time
 from collections import deque
 
 from plano_asgi._json import loads
+from plano_asgi.asgi.body import ClientDisconnected
 from plano_asgi.asgi.respond import RawHeaders
 from plano_asgi.attempts.answer import Answer, scrub_error
 from plano_asgi.conversation import Failed, StreamEvent
@@ -24,6 +25,7 @@ from plano_asgi.wire.sse import SSEDecoder, SSEFramer, split_frames
 
 _TAIL_FRAMES = 3
 _TAIL_BYTES = 8192
+_BLANKS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
 async def relay_stream(call: Call, exchange: Exchange, answer: Answer, headers: RawHeaders) -> None:
@@ -36,30 +38,44 @@ async def relay_stream(call: Call, exchange: Exchange, answer: Answer, headers: 
     framer = SSEFramer()
     try:
         await relay.emit(framer.feed(b"".join(answer.head)))
-        with answer.time_limit():
-            while not relay.failed and (chunk := await anext(answer.chunks, None)) is not None:
-                if frames := framer.feed(chunk):
-                    await relay.emit(frames)
+        if not relay.failed:
+            with answer.time_limit():
+                async for chunk in answer.chunks:
+                    if frames := framer.feed(chunk):
+                        await relay.emit(frames)
+                        if relay.failed:
+                            break
     except UpstreamError as exc:
         failure = exc
+    except OSError as exc:
+        raise ClientDisconnected from exc  # of ``send``, asked directly: it is the hottest call
     await relay.end(framer.close(), failure)
 
 
 class _Relay:
     """One relayed stream: what goes out, and what the last of it said."""
 
-    __slots__ = ("_answer", "_call", "_dialect", "_drops_usage", "_exchange", "_tail", "failed")
+    __slots__ = (
+        "_answer",
+        "_call",
+        "_dialect",
+        "_drops_usage",
+        "_exchange",
+        "_send",
+        "_tail",
+        "failed",
+    )
 
     def __init__(self, call: Call, exchange: Exchange, answer: Answer) -> None:
         self._call, self._exchange, self._answer = call, exchange, answer
-        self._dialect = call.dialect
+        self._dialect, self._send = call.dialect, call.raw_send
         self._drops_usage = exchange.dialect == "openai.chat" and not _asked_for_usage(exchange)
         self._tail: deque[bytes] = deque(maxlen=_TAIL_FRAMES)
         self.failed = False
         """The upstream has told an error of its own, and it has been passed on."""
 
     async def emit(self, frames: bytes) -> None:
-        """Send whole *frames*."""
+        """Send whole *frames*. Raises ``OSError`` where the server tells of a client that left."""
         if b'"error"' in frames and (cut := _up_to_error(self._dialect, frames)) is not None:
             frames = self._answer.scrub(cut.decode("utf-8", "replace")).encode()
             self.failed = True
@@ -67,7 +83,7 @@ class _Relay:
         if self._drops_usage:
             frames = _without_usage_chunk(frames)
         if frames:
-            await self._send(frames, more=True)
+            await self._send({"type": "http.response.body", "body": frames, "more_body": True})
 
     async def end(self, rest: bytes, failure: PlanoError | None) -> None:
         """
@@ -84,16 +100,16 @@ class _Relay:
         # What our reader makes of the last event matters less than that it is the last.
         marked = failure is None and any(mark in tail for mark in self._dialect.end_marks)
         if progress.is_whole or told or marked:
-            await self._send(b"" if self.failed else rest, more=False)
+            await self._close(b"" if self.failed else rest)
             return
         failure = failure or UpstreamReset("The upstream's answer broke off.")
         scrub_error(failure, self._answer.sent_headers)
         exchange.error = failure
         event = self._dialect.write_stream_error(failure, self._call.id)
-        await self._send(event, more=False)
+        await self._close(event)
 
-    async def _send(self, body: bytes, *, more: bool) -> None:
-        await self._call.send({"type": "http.response.body", "body": body, "more_body": more})
+    async def _close(self, last: bytes) -> None:
+        await self._call.send({"type": "http.response.body", "body": last})
 
 
 def _up_to_error(dialect: Dialect, frames: bytes) -> bytes | None:
@@ -129,10 +145,16 @@ def _asked_for_usage(exchange: Exchange) -> bool:
 
 
 def _without_usage_chunk(frames: bytes) -> bytes:
-    """*frames* less the chunk that has usage and no choices."""
-    if b'"choices":[]' not in frames and b'"choices": []' not in frames:
+    """*frames* less the chunk that has usage and no choices, which comes last."""
+    if b"[]" not in frames:
         return frames
-    return b"".join(frame for frame in split_frames(frames) if not _is_usage_chunk(frame))
+    at = max(frames.rfind(b'"choices":[]'), frames.rfind(b'"choices": []'))
+    if at < 0:
+        return frames
+    starts = (i + len(b) for b in _BLANKS if (i := frames.rfind(b, 0, at)) >= 0)
+    ends = (i + len(b) for b in _BLANKS if (i := frames.find(b, at)) >= 0)
+    start, end = max(starts, default=0), min(ends, default=len(frames))
+    return frames[:start] + frames[end:] if _is_usage_chunk(frames[start:end]) else frames
 
 
 def _is_usage_chunk(frame: bytes) -> bool:

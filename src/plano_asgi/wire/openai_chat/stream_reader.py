@@ -117,8 +117,8 @@ class ChatStreamReader:
 
     def _plain(self, chunk: JSONObject) -> TextDelta | None:
         """
-        The one event of the commonest chunk, more text for an open text part, in a fraction of
-        the steps; ``None`` for every other chunk.
+        The one event of the commonest chunk, text and nothing else, in a fraction of the steps;
+        ``None`` for every other chunk.
         """
         choices = chunk.get("choices")
         if (
@@ -225,10 +225,10 @@ class _ChoiceReader:
             yield from self._tools.read({"index": "function_call", "function": call})
 
     def plain(self, choice: JSONObject, raw: JSONObject) -> TextDelta | None:
-        """The event of *choice* if all it says is more of an open text."""
+        """The event of *choice* if all it says is more of an open text, or the first of it."""
         delta = choice.get("delta")
         if (
-            self._open != "text"
+            (self._open != "text" and self._part >= 0)
             or type(delta) is not dict
             or type(text := delta.get("content")) is not str
             or not text
@@ -236,7 +236,7 @@ class _ChoiceReader:
             or any(value and name not in _PLAIN_DELTA for name, value in delta.items())
         ):
             return None
-        return TextDelta(text=text, choice=self._index, part=self._part, raw=raw)
+        return TextDelta(text=text, choice=self._index, part=self._in_part("text"), raw=raw)
 
     def note_finish(self, choice: JSONObject) -> None:
         """Hold what *choice* says about its end."""
