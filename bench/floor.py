@@ -2,7 +2,8 @@
 The floor: the least a proxy can do with this server and this transport.
 
 Raw ASGI, the body as it came, no parsing, no routing, no finalizer. What the gateway costs is told
-as a ratio to this. ``BENCH_UPSTREAM`` is the upstream's base URL.
+as a ratio to this. ``BENCH_UPSTREAM`` is the upstream's base URL; ``BENCH_TRANSPORT`` names another
+transport than the default.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from plano_asgi.providers import transports
 from plano_asgi.providers.client import HTTPRequest, Timeouts
 from plano_asgi.providers.transports import TransportPool
 
-_POOL = TransportPool()
+_NAMED = os.environ.get("BENCH_TRANSPORT")
+_POOL = TransportPool(getattr(transports, _NAMED) if _NAMED else None)
 _TIMEOUTS = Timeouts()
 _HEADERS = {"content-type": "application/json", "authorization": "Bearer bench"}
 

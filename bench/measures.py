@@ -199,7 +199,7 @@ MEASURES = (
     Measure(
         name="first-token-added", unit="ms", run=partial(first_token, requests=500), target=0.5
     ),
-    Measure(name="memory-growth", unit="MiB", run=partial(memory_growth, requests=5000)),
+    Measure(name="memory-growth", unit="MiB", run=partial(memory_growth, requests=12_500)),
     Measure(
         name="memory-1000-streams", unit="MiB", run=partial(stream_memory, count=1000), target=150.0
     ),

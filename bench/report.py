@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _arguments(argv)
     allow_many_files()
     measures = [m for m in MEASURES if arguments.only in m.name]
-    names = arguments.subject or [subject.name for subject in SUBJECTS]
+    names = arguments.subject or [subject.name for subject in SUBJECTS if not subject.if_named]
     subjects = [s for s in SUBJECTS if s.available and s.name in names]
     if not measures or not subjects:
         print("nothing to measure by that name", file=sys.stderr)

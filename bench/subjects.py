@@ -37,6 +37,7 @@ class Subject:
         needs: The module without which the subject is left out.
         environment: From the mock's base URL and a directory for files, what the process is told.
         translates: It answers one dialect from an upstream of another.
+        if_named: Measured only where ``--subject`` names it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Subject:
     needs: str
     environment: Callable[[str, Path], dict[str, str]]
     translates: bool = True
+    if_named: bool = False
 
     @property
     def available(self) -> bool:
@@ -60,6 +62,18 @@ def _config(variable: str, template: str, **environ: str) -> Callable[[str, Path
     return environment
 
 
+def _floor_on(transport: str, needs: str) -> Subject:
+    """The floor over another transport than the default."""
+    return Subject(
+        name=f"floor-{needs}",
+        app="bench.floor:app",
+        needs=needs,
+        environment=lambda mock, _: {"BENCH_UPSTREAM": mock, "BENCH_TRANSPORT": transport},
+        translates=False,
+        if_named=True,
+    )
+
+
 SUBJECTS = (
     Subject(
         name="floor",
@@ -68,6 +82,8 @@ SUBJECTS = (
         environment=lambda mock, _: {"BENCH_UPSTREAM": mock},
         translates=False,
     ),
+    _floor_on("AiohttpTransport", "aiohttp"),
+    _floor_on("HttpxTransport", "httpx"),
     Subject(
         name="plano",
         app="plano_asgi.standalone:app",
