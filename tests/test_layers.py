@@ -9,7 +9,7 @@ import pytest
 
 SRC = Path(__file__).resolve().parents[1] / "src" / "plano_asgi"
 
-_GROUND = "_json errors conversation"
+_GROUND = "_json errors conversation stream_events"
 _LOW = f"{_GROUND} exchange"
 _MIDDLE = f"{_LOW} wire asgi stores signals"
 _SIBLINGS = "providers routing guards filters memory agents functions telemetry"
@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "_json": "",
     "errors": "",
     "conversation": "_json errors",
+    "stream_events": "_json errors conversation",
     "exchange": _GROUND,
     "wire": _LOW,
     "asgi": _LOW,

@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plano_asgi._json import JSONObject
-from plano_asgi.conversation import ChatRequest, ChatResponse, StreamEvent, Usage
+from plano_asgi.conversation import (
+    ChatRequest,
+    ChatResponse,
+    Usage,
+)
+from plano_asgi.stream_events import (
+    StreamEvent,
+)
 
 SCOPE_KEY = "plano"
 

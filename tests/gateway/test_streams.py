@@ -12,9 +12,12 @@ import pytest
 from asgi_drive import Exchanged, drive
 from gateway_build import gateway
 from memory_transport import MemoryReply, answer, events
-from plano_asgi.conversation import StreamEvent, TextDelta
 from plano_asgi.errors import UpstreamReset
 from plano_asgi.exchange import Exchange, ResponseFilter
+from plano_asgi.stream_events import (
+    StreamEvent,
+    TextDelta,
+)
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,14 @@ from pydantic import TypeAdapter
 
 from corpus import exchanges
 from plano_asgi._json import loads
-from plano_asgi.conversation import Ended, Failed, Finished, OpaqueAdded, StreamEvent, UsageReported
+from plano_asgi.stream_events import (
+    Ended,
+    Failed,
+    Finished,
+    OpaqueAdded,
+    StreamEvent,
+    UsageReported,
+)
 from plano_asgi.wire.anthropic_messages import AnthropicMessages
 from plano_asgi.wire.base import WriteOptions
 from plano_asgi.wire.sse import SSEDecoder

@@ -14,23 +14,25 @@ from plano_asgi._json import dumps, loads
 from plano_asgi.conversation import (
     ChatRequest,
     Citation,
+    OpaquePart,
+    ReasoningPart,
+    Usage,
+)
+from plano_asgi.errors import UpstreamProtocolError, UpstreamReset, UpstreamStatus
+from plano_asgi.stream_events import (
     CitationAdded,
     Ended,
     Failed,
     Finished,
     OpaqueAdded,
-    OpaquePart,
     ReasoningDelta,
-    ReasoningPart,
     Started,
     StreamEvent,
     TextDelta,
     ToolCallDelta,
     ToolCallStarted,
-    Usage,
     UsageReported,
 )
-from plano_asgi.errors import UpstreamProtocolError, UpstreamReset, UpstreamStatus
 from plano_asgi.wire.anthropic_messages import AnthropicMessages
 from plano_asgi.wire.reasoning_pack import unpack
 from plano_asgi.wire.sse import SSEDecoder, encode

@@ -16,25 +16,27 @@ from plano_asgi.conversation import (
     ChatRequest,
     ChatResponse,
     Citation,
+    OpaquePart,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    Usage,
+)
+from plano_asgi.errors import RateLimited, UpstreamProtocolError, UpstreamStatus
+from plano_asgi.stream_events import (
     CitationAdded,
     Ended,
     Failed,
     Finished,
     OpaqueAdded,
-    OpaquePart,
     ReasoningDelta,
-    ReasoningPart,
     Started,
     StreamEvent,
     TextDelta,
-    TextPart,
     ToolCallDelta,
-    ToolCallPart,
     ToolCallStarted,
-    Usage,
     UsageReported,
 )
-from plano_asgi.errors import RateLimited, UpstreamProtocolError, UpstreamStatus
 from plano_asgi.wire.accumulate import Accumulator
 from plano_asgi.wire.bedrock_converse import BedrockConverse
 from plano_asgi.wire.eventstream import EventStreamDecoder, encode_frame

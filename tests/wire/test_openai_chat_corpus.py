@@ -15,17 +15,19 @@ from plano_asgi._json import loads
 from plano_asgi.conversation import (
     ChatRequest,
     ChatResponse,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+)
+from plano_asgi.errors import UpstreamStatus
+from plano_asgi.stream_events import (
     Ended,
     Failed,
     Finished,
-    ReasoningPart,
     Started,
     StreamEvent,
-    TextPart,
-    ToolCallPart,
     ToolCallStarted,
 )
-from plano_asgi.errors import UpstreamStatus
 from plano_asgi.wire.accumulate import Accumulator
 from plano_asgi.wire.base import WriteOptions
 from plano_asgi.wire.openai_chat import OpenAIChat

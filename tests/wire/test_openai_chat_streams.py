@@ -14,25 +14,27 @@ from plano_asgi._json import dumps, loads
 from plano_asgi.conversation import (
     ChatRequest,
     Citation,
+    OpaquePart,
+    ReasoningPart,
+    Tool,
+    ToolCallPart,
+    Usage,
+)
+from plano_asgi.errors import UpstreamProtocolError, UpstreamReset, UpstreamStatus
+from plano_asgi.stream_events import (
     CitationAdded,
     Ended,
     Failed,
     Finished,
     OpaqueAdded,
-    OpaquePart,
     ReasoningDelta,
-    ReasoningPart,
     Started,
     StreamEvent,
     TextDelta,
-    Tool,
     ToolCallDelta,
-    ToolCallPart,
     ToolCallStarted,
-    Usage,
     UsageReported,
 )
-from plano_asgi.errors import UpstreamProtocolError, UpstreamReset, UpstreamStatus
 from plano_asgi.wire.accumulate import Accumulator
 from plano_asgi.wire.openai_chat import OpenAIChat
 from plano_asgi.wire.sse import DONE, SSEDecoder

@@ -13,16 +13,18 @@ from plano_asgi._json import loads
 from plano_asgi.conversation import (
     ChatResponse,
     Choice,
-    Ended,
-    Failed,
     OpaquePart,
     Part,
     ReasoningPart,
-    StreamEvent,
     TextPart,
     ToolCallPart,
 )
 from plano_asgi.errors import UpstreamStatus
+from plano_asgi.stream_events import (
+    Ended,
+    Failed,
+    StreamEvent,
+)
 from plano_asgi.wire.accumulate import Accumulator
 from plano_asgi.wire.base import WriteOptions
 from plano_asgi.wire.openai_responses import OpenAIResponses

@@ -11,22 +11,24 @@ from hypothesis import strategies as st
 from plano_asgi._json import dumps
 from plano_asgi.conversation import (
     ChatResponse,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    ToolCallPart,
+)
+from plano_asgi.errors import UpstreamProtocolError, UpstreamStatus
+from plano_asgi.stream_events import (
     Ended,
     Failed,
     Finished,
     OpaqueAdded,
     ReasoningDelta,
-    ReasoningPart,
-    RefusalPart,
     Started,
     StreamEvent,
     TextDelta,
-    TextPart,
     ToolCallDelta,
-    ToolCallPart,
     ToolCallStarted,
 )
-from plano_asgi.errors import UpstreamProtocolError, UpstreamStatus
 from plano_asgi.wire.accumulate import Accumulator
 from plano_asgi.wire.openai_responses import OpenAIResponses
 from plano_asgi.wire.reasoning_pack import pack

@@ -16,20 +16,22 @@ from plano_asgi._json import loads
 from plano_asgi.conversation import (
     ChatRequest,
     Citation,
+    OpaquePart,
+    Usage,
+)
+from plano_asgi.errors import RateLimited, UpstreamReset, UpstreamStatus
+from plano_asgi.stream_events import (
     CitationAdded,
     Finished,
     OpaqueAdded,
-    OpaquePart,
     ReasoningDelta,
     Started,
     StreamEvent,
     TextDelta,
     ToolCallDelta,
     ToolCallStarted,
-    Usage,
     UsageReported,
 )
-from plano_asgi.errors import RateLimited, UpstreamReset, UpstreamStatus
 from plano_asgi.wire.openai_responses import OpenAIResponses
 from plano_asgi.wire.reasoning_pack import unpack
 from plano_asgi.wire.sse import SSEDecoder

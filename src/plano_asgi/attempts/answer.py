@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from plano_asgi._json import JSONObject, loads
 from plano_asgi.asgi.deadline import time_limit
-from plano_asgi.conversation import CONTENT_EVENTS, Ended, Failed, Finished, StreamEvent
 from plano_asgi.errors import (
     PlanoError,
     UpstreamError,
@@ -21,6 +20,13 @@ from plano_asgi.errors import (
 )
 from plano_asgi.exchange import Candidate
 from plano_asgi.providers.client import UpstreamReply
+from plano_asgi.stream_events import (
+    CONTENT_EVENTS,
+    Ended,
+    Failed,
+    Finished,
+    StreamEvent,
+)
 from plano_asgi.wire.accumulate import response_events
 from plano_asgi.wire.base import Dialect, StreamReader
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from plano_asgi.conversation import (
+    Usage,
+)
+from plano_asgi.errors import PlanoError, UpstreamError
+from plano_asgi.stream_events import (
     Ended,
     Failed,
     Finished,
     StreamEvent,
     TextDelta,
     ToolCallStarted,
-    Usage,
     UsageReported,
 )
-from plano_asgi.errors import PlanoError, UpstreamError
 
 
 class Progress:

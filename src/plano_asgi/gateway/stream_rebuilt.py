@@ -14,11 +14,13 @@ from contextlib import aclosing
 from plano_asgi.asgi.body import ClientDisconnected
 from plano_asgi.asgi.respond import RawHeaders
 from plano_asgi.attempts.answer import Answer, scrub_error
-from plano_asgi.conversation import StreamEvent
 from plano_asgi.errors import UpstreamError, UpstreamReset
 from plano_asgi.exchange import Exchange
 from plano_asgi.gateway.call import STREAM_HEADERS, Call, unexpected
 from plano_asgi.gateway.stream_progress import Progress
+from plano_asgi.stream_events import (
+    StreamEvent,
+)
 from plano_asgi.wire import StreamWriter
 
 

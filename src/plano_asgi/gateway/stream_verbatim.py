@@ -15,11 +15,14 @@ from plano_asgi._json import loads
 from plano_asgi.asgi.body import ClientDisconnected
 from plano_asgi.asgi.respond import RawHeaders
 from plano_asgi.attempts.answer import Answer, scrub_error
-from plano_asgi.conversation import Failed, StreamEvent
 from plano_asgi.errors import PlanoError, UpstreamError, UpstreamReset, UpstreamStatus
 from plano_asgi.exchange import Exchange
 from plano_asgi.gateway.call import STREAM_HEADERS, Call
 from plano_asgi.gateway.stream_progress import Progress
+from plano_asgi.stream_events import (
+    Failed,
+    StreamEvent,
+)
 from plano_asgi.wire import Dialect
 from plano_asgi.wire.sse import SSEDecoder, SSEFramer, split_frames
 

@@ -12,8 +12,14 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from plano_asgi._json import JSONObject
-from plano_asgi.conversation import ChatRequest, ChatResponse, StreamEvent
+from plano_asgi.conversation import (
+    ChatRequest,
+    ChatResponse,
+)
 from plano_asgi.errors import PlanoError, UpstreamStatus
+from plano_asgi.stream_events import (
+    StreamEvent,
+)
 
 STATE_FIELDS = ("previous_response_id", "conversation", "background", "prompt", "container")
 """Request fields that mean something kept elsewhere: without it the conversation is another one.

@@ -8,12 +8,15 @@ from typing import Any
 
 from plano_asgi._json import JSONObject, dumps_str, loads
 from plano_asgi.conversation import (
+    OpaquePart,
+)
+from plano_asgi.errors import UpstreamProtocolError
+from plano_asgi.stream_events import (
     CitationAdded,
     Ended,
     Failed,
     Finished,
     OpaqueAdded,
-    OpaquePart,
     ReasoningDelta,
     Started,
     StreamEvent,
@@ -22,7 +25,6 @@ from plano_asgi.conversation import (
     ToolCallStarted,
     UsageReported,
 )
-from plano_asgi.errors import UpstreamProtocolError
 from plano_asgi.wire.anthropic_messages.blocks import NAME, read_citation
 from plano_asgi.wire.anthropic_messages.errors import read_error
 from plano_asgi.wire.anthropic_messages.fields import rest

@@ -17,21 +17,23 @@ from typing import Any
 from plano_asgi._json import JSONObject, dumps, loads
 from plano_asgi.conversation import (
     ChatRequest,
+    FinishReason,
+    ReasoningPart,
+    Usage,
+)
+from plano_asgi.errors import PlanoError
+from plano_asgi.stream_events import (
     CitationAdded,
     Finished,
-    FinishReason,
     OpaqueAdded,
     ReasoningDelta,
-    ReasoningPart,
     Started,
     StreamEvent,
     TextDelta,
     ToolCallDelta,
     ToolCallStarted,
-    Usage,
     UsageReported,
 )
-from plano_asgi.errors import PlanoError
 from plano_asgi.wire.anthropic_messages.blocks import NAME, NATIVE_REASONING, packed_signature
 from plano_asgi.wire.anthropic_messages.errors import write_error
 from plano_asgi.wire.anthropic_messages.response import message_id, stop_reason, write_usage

@@ -17,12 +17,15 @@ from typing import Any
 from plano_asgi._json import JSONObject, dumps, loads
 from plano_asgi.conversation import (
     Citation,
+    OpaquePart,
+)
+from plano_asgi.errors import UpstreamError, UpstreamProtocolError
+from plano_asgi.stream_events import (
     CitationAdded,
     Ended,
     Failed,
     Finished,
     OpaqueAdded,
-    OpaquePart,
     ReasoningDelta,
     Started,
     StreamEvent,
@@ -31,7 +34,6 @@ from plano_asgi.conversation import (
     ToolCallStarted,
     UsageReported,
 )
-from plano_asgi.errors import UpstreamError, UpstreamProtocolError
 from plano_asgi.wire.bedrock_converse.content import read_citation
 from plano_asgi.wire.bedrock_converse.names import NAME, SERVER_TOOL, blob_to_text
 from plano_asgi.wire.bedrock_converse.response import (

@@ -13,6 +13,10 @@ from typing import Any
 from plano_asgi._json import JSONObject, dumps, dumps_str
 from plano_asgi.conversation import (
     Choice,
+    Usage,
+)
+from plano_asgi.errors import PlanoError
+from plano_asgi.stream_events import (
     CitationAdded,
     Finished,
     OpaqueAdded,
@@ -21,10 +25,8 @@ from plano_asgi.conversation import (
     TextDelta,
     ToolCallDelta,
     ToolCallStarted,
-    Usage,
     UsageReported,
 )
-from plano_asgi.errors import PlanoError
 from plano_asgi.wire.bedrock_converse.names import KIN, NAME, text_to_blob, tool_use_id
 from plano_asgi.wire.bedrock_converse.response import stop_reason, write_usage
 from plano_asgi.wire.eventstream import encode_frame

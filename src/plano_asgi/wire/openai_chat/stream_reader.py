@@ -15,24 +15,26 @@ from typing import Any
 
 from plano_asgi._json import JSONObject, loads
 from plano_asgi.conversation import (
+    FinishReason,
+    OpaquePart,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    Usage,
+)
+from plano_asgi.errors import PlanoError, UpstreamProtocolError
+from plano_asgi.stream_events import (
     CitationAdded,
     Ended,
     Failed,
     Finished,
-    FinishReason,
     OpaqueAdded,
-    OpaquePart,
     ReasoningDelta,
-    ReasoningPart,
-    RefusalPart,
     Started,
     StreamEvent,
     TextDelta,
-    TextPart,
-    Usage,
     UsageReported,
 )
-from plano_asgi.errors import PlanoError, UpstreamProtocolError
 from plano_asgi.wire.openai_chat.errors import error_in_body
 from plano_asgi.wire.openai_chat.fields import NAME, present, text_of, unix_time
 from plano_asgi.wire.openai_chat.finish import read_finish

@@ -20,20 +20,22 @@ from typing import Any
 from plano_asgi._json import JSONObject, dumps
 from plano_asgi.conversation import (
     ChatRequest,
+    ReasoningPart,
+    Usage,
+)
+from plano_asgi.errors import PlanoError
+from plano_asgi.stream_events import (
     CitationAdded,
     Finished,
     OpaqueAdded,
     ReasoningDelta,
-    ReasoningPart,
     Started,
     StreamEvent,
     TextDelta,
     ToolCallDelta,
     ToolCallStarted,
-    Usage,
     UsageReported,
 )
-from plano_asgi.errors import PlanoError
 from plano_asgi.wire.openai_chat.errors import write_error
 from plano_asgi.wire.openai_chat.fields import NAME, new_id, present
 from plano_asgi.wire.openai_chat.finish import write_finish

@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plano_asgi._json import JSONObject
-from plano_asgi.conversation import ToolCallDelta, ToolCallStarted
+from plano_asgi.stream_events import (
+    ToolCallDelta,
+    ToolCallStarted,
+)
 from plano_asgi.wire.openai_chat.fields import new_id, text_of
 from plano_asgi.wire.openai_chat.tools import arguments_text, call_extras
 

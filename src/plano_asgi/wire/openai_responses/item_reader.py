@@ -13,16 +13,18 @@ from dataclasses import dataclass, field
 
 from plano_asgi._json import JSONObject
 from plano_asgi.conversation import (
+    OpaquePart,
+)
+from plano_asgi.errors import RequestError, UpstreamProtocolError
+from plano_asgi.stream_events import (
     CitationAdded,
     OpaqueAdded,
-    OpaquePart,
     ReasoningDelta,
     StreamEvent,
     TextDelta,
     ToolCallDelta,
     ToolCallStarted,
 )
-from plano_asgi.errors import RequestError, UpstreamProtocolError
 from plano_asgi.wire.openai_responses.items import read_call
 from plano_asgi.wire.openai_responses.names import NAME
 from plano_asgi.wire.openai_responses.parts import read_citation

@@ -9,10 +9,12 @@ from typing import Protocol
 from plano_asgi._json import JSONObject
 from plano_asgi.conversation import (
     Citation,
-    ReasoningDelta,
     ReasoningPart,
-    TextDelta,
     ToolCallPart,
+)
+from plano_asgi.stream_events import (
+    ReasoningDelta,
+    TextDelta,
     ToolCallStarted,
 )
 from plano_asgi.wire.openai_responses.names import NAME, new_id

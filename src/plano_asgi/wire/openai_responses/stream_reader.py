@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from plano_asgi._json import JSONObject, loads
-from plano_asgi.conversation import (
+from plano_asgi.errors import UpstreamError, UpstreamProtocolError
+from plano_asgi.stream_events import (
     Ended,
     Failed,
     Finished,
@@ -18,7 +19,6 @@ from plano_asgi.conversation import (
     StreamEvent,
     UsageReported,
 )
-from plano_asgi.errors import UpstreamError, UpstreamProtocolError
 from plano_asgi.wire.openai_responses import item_reader
 from plano_asgi.wire.openai_responses.echo import read_usage
 from plano_asgi.wire.openai_responses.errors import read_error, read_failure

@@ -14,9 +14,13 @@ from typing import Any
 from plano_asgi._json import JSONObject, dumps
 from plano_asgi.conversation import (
     ChatRequest,
+    FinishReason,
+    Usage,
+)
+from plano_asgi.errors import PlanoError
+from plano_asgi.stream_events import (
     CitationAdded,
     Finished,
-    FinishReason,
     OpaqueAdded,
     ReasoningDelta,
     Started,
@@ -24,10 +28,8 @@ from plano_asgi.conversation import (
     TextDelta,
     ToolCallDelta,
     ToolCallStarted,
-    Usage,
     UsageReported,
 )
-from plano_asgi.errors import PlanoError
 from plano_asgi.wire.openai_responses.echo import outcome, write_tier, write_usage
 from plano_asgi.wire.openai_responses.errors import failure
 from plano_asgi.wire.openai_responses.names import NAME
