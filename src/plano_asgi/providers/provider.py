@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
-from functools import cache, lru_cache
-from importlib.metadata import PackageNotFoundError, version
+from functools import lru_cache
 from typing import Any, TypedDict
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from pydantic import SecretStr
 
 from plano_asgi._json import JSONObject, dumps
 from plano_asgi.errors import ConfigurationError, NotFound, RequestError, Unauthorized
+from plano_asgi.providers.arguments import (
+    HEADER_VALUE,
+    api_root,
+    checked_dialects,
+    checked_headers,
+    secret_key,
+    static_headers,
+)
 from plano_asgi.providers.base import UpstreamCall
 from plano_asgi.providers.client import HTTPRequest, Timeouts, Transport, UpstreamReply
 from plano_asgi.providers.profiles import (
     ALIASES,
-    CLIENT_DIALECTS,
     ENDPOINTS,
     PROFILES,
     ProviderProfile,
@@ -31,10 +36,7 @@ _AUTH = {
     "x-api-key": ("x-api-key", ""),
     "api-key": ("api-key", ""),
 }
-_AUTH_HEADERS = frozenset(name for name, _ in _AUTH.values())
-_FRAMING = frozenset({"host", "content-length", "transfer-encoding", "connection"})
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+AUTH_HEADERS = frozenset(name for name, _ in _AUTH.values())
 CHAT_PATHS = frozenset({"/chat/completions", "/responses", "/messages"})
 _PATH_SAFE = "/:@,;=+$!*'()~"
 _CACHED = 1024
@@ -117,16 +119,16 @@ class Provider:
         self._name = name or row.name
         self._family = family or row.family or row.name
         self._timeouts = timeouts or Timeouts()
-        self._root = _api_root(row, base_url, self._name)
-        self._dialects = {**row.dialects, **_checked_dialects(dialects or {}, self._name)}
-        self._key = _secret(api_key, self._name)
+        self._root = api_root(row, base_url, self._name)
+        self._dialects = {**row.dialects, **checked_dialects(dialects or {}, self._name)}
+        self._key = secret_key(api_key, self._name)
         self._key_optional = row.key_optional or (
             base_url is not None and row.base_url is not None  # somebody else's server
         )
         self._passthrough = passthrough_auth
-        custom = _checked_headers(headers or {}, self._name)
-        self._static = _static_headers(row, self._root, host, custom, self._name)
-        self._own_auth = not _AUTH_HEADERS.isdisjoint(custom)
+        custom = checked_headers(headers or {}, self._name)
+        self._static = static_headers(row, self._root, host, custom, self._name)
+        self._own_auth = not AUTH_HEADERS.isdisjoint(custom)
         forwards = row.forwards + (row.credential_headers if self._passthrough else ())
         self._forwards = tuple(header for header in forwards if header not in custom)
         self._options = WriteOptions(
@@ -239,7 +241,7 @@ class Provider:
         headers = {"accept": accept, "content-type": call.content_type, **self._static}
         for name in self._forwards:
             value = call.client_headers.get(name)
-            if value and _HEADER_VALUE.fullmatch(value):
+            if value and HEADER_VALUE.fullmatch(value):
                 headers[name] = value
         if not self._own_auth:
             self._authorize(headers, call.client_headers)
@@ -303,96 +305,6 @@ def _segment(model: str) -> str:
     if not model.strip("."):
         raise RequestError("A model id of dots alone", param="model")
     return quote(model, safe="", errors="replace")
-
-
-# --------------------------------------------------------------------------- checks
-
-
-def _api_root(profile: ProviderProfile, base_url: str | None, name: str) -> str:
-    """The API's root, without a slash at its end."""
-    if base_url is None:
-        if profile.base_url is None:
-            raise ConfigurationError(f"Provider '{name}' ({profile.name}) needs a base_url")
-        return profile.base_url
-    try:
-        parts = urlsplit(base_url.strip())
-        port = parts.port
-    except ValueError:
-        raise ConfigurationError(
-            f"base_url of provider '{name}': its host or port cannot be read"
-        ) from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(
-            f"base_url of provider '{name}' must be http(s)://host[:port]/path"
-        )
-    if parts.username is not None or parts.password is not None:
-        raise ConfigurationError(f"base_url of provider '{name}' must not hold credentials")
-    if parts.query or parts.fragment or re.search(r"[\s\x00-\x1f]", base_url.strip()):
-        raise ConfigurationError(f"base_url of provider '{name}' must end with its path")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    origin = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
-    path = "/" + parts.path.strip("/")
-    return origin + (profile.prefix if path == "/" else profile.completed_paths.get(path, path))
-
-
-def _checked_dialects(dialects: Mapping[str, str], name: str) -> Mapping[str, str]:
-    for client, upstream in dialects.items():
-        if client not in CLIENT_DIALECTS or upstream not in ENDPOINTS:
-            raise ConfigurationError(
-                f"dialects of provider '{name}': {client!r} -> {upstream!r}; allowed are "
-                f"{', '.join(CLIENT_DIALECTS)} -> {', '.join(ENDPOINTS)}"
-            )
-    return dialects
-
-
-def _secret(key: str | SecretStr | None, name: str) -> SecretStr | None:
-    text = (key.get_secret_value() if isinstance(key, SecretStr) else key or "").strip()
-    if not _HEADER_VALUE.fullmatch(text):
-        raise ConfigurationError(f"api_key of provider '{name}' holds characters no header may")
-    return SecretStr(text) if text else None
-
-
-def _checked_headers(headers: Mapping[str, str], name: str) -> dict[str, str]:
-    """Lower-case names; refuses what would break the request's framing."""
-    checked: dict[str, str] = {}
-    for header, value in headers.items():
-        lower = header.lower()
-        if not _HEADER_NAME.fullmatch(lower) or lower in _FRAMING:
-            hint = "; use host=" if lower == "host" else ""
-            raise ConfigurationError(f"headers of provider '{name}': {header!r} not allowed{hint}")
-        if not _HEADER_VALUE.fullmatch(value):
-            raise ConfigurationError(
-                f"headers of provider '{name}': the value of {header!r} holds characters "
-                "no header may"
-            )
-        checked[lower] = value.strip()
-    return checked
-
-
-def _static_headers(
-    profile: ProviderProfile, root: str, host: str | None, custom: Mapping[str, str], name: str
-) -> dict[str, str]:
-    """What goes out with every request, but for the credentials."""
-    headers = {
-        "accept-encoding": "identity",  # bytes are relayed as they come
-        "user-agent": f"plano-asgi/{_version()}",
-        **profile.headers,
-        **profile.host_headers.get(urlsplit(root).hostname or "", {}),
-        **custom,
-    }
-    if host is not None:
-        if not host or not re.fullmatch(r"[\x21-\x7e]+", host):
-            raise ConfigurationError(f"host of provider '{name}' is not a host name")
-        headers["host"] = host
-    return headers
-
-
-@cache
-def _version() -> str:
-    try:
-        return version("plano-asgi")
-    except PackageNotFoundError:  # pragma: no cover - run from a source tree, not installed
-        return "0"
 
 
 def _client_token(headers: Mapping[str, str]) -> str | None:
