@@ -374,3 +374,29 @@ async def test_a_redirect_is_not_followed() -> None:
     run = Run(answer(b"", 307, location="http://elsewhere"))
     with pytest.raises(UpstreamError):
         await run.open()
+
+
+async def test_every_candidate_keeps_a_try() -> None:
+    """Two that are down do not use up what the third was configured for."""
+    c = Candidate(provider="a", model="m3")
+    run = Run(*[answer(ERROR, 500)] * 5, answer(WHOLE), candidates=(A, B, c))
+    assert (await run.open()).candidate == c
+    assert run.outcomes[-1] == ("a", "ok")
+    assert len(run.exchange.attempts) == 6
+
+
+async def test_waiting_is_for_the_last_candidate() -> None:
+    """A rate limit that says when to come back is a reason to go elsewhere now."""
+    run = Run(answer(ERROR, 429, retry_after="2"), answer(WHOLE), candidates=(A, B))
+    assert (await run.open()).candidate == B
+    assert run.slept == []
+
+
+async def test_streams_that_break_off_open_the_circuit() -> None:
+    """A good beginning is no success."""
+    breakers = Breakers(BreakerPolicy(failures=2))
+    for _ in range(2):
+        run = Run(events(ROLE, TEXT, END), stream=True, breakers=breakers)
+        run.engine.settle(await run.open(), UpstreamReset("cut"))
+    assert breakers.is_open(A)
+    run.engine.settle(await Run(events(ROLE, TEXT, END), candidates=(B,), stream=True).open(), None)

@@ -86,11 +86,16 @@ async def test_cors_preflight_and_headers_where_asked_for() -> None:
     app, _ = gateway(answer(WHOLE), cors_origins=["https://ui.example"])
     asking = {"origin": "https://ui.example", "access-control-request-method": "POST"}
     found = await drive(app, CHAT, method="OPTIONS", headers=asking)
-    assert found.status == 200
+    assert found.status == 204
     assert found.headers["access-control-allow-origin"] == "https://ui.example"
     found = await drive(app, CHAT, BODY, headers={"origin": "https://ui.example"})
     assert found.headers["access-control-allow-origin"] == "https://ui.example"
-    assert "x-plano-model" in found.headers["access-control-expose-headers"]
+    exposed = found.headers["access-control-expose-headers"]
+    assert {"x-plano-model", "x-should-retry", "retry-after-ms"} <= set(exposed.split(", "))
+    stranger = {**asking, "origin": "https://elsewhere.example"}
+    found = await drive(app, CHAT, method="OPTIONS", headers=stranger)
+    assert found.status == 400
+    assert found.json()["error"]["code"] == "cors_refused"
     plain, _ = gateway(answer(WHOLE))
     found = await drive(plain, CHAT, BODY, headers={"origin": "https://ui.example"})
     assert "access-control-allow-origin" not in found.headers
@@ -136,6 +141,12 @@ async def test_a_body_that_cannot_be_read_is_400_in_the_clients_shape(
         ("/v1/messages", BODY, "max_tokens"),
         ("/v1/responses", {"model": "openai/gpt-4o", "input": 5}, "input"),
         (CHAT, {**BODY, "model": "anthropic/claude-sonnet-4-5", "temperature": "x"}, "temperature"),
+        ("/v1/responses", {"model": "anthropic/claude-sonnet-4-5"}, "input"),
+        (
+            CHAT,
+            {"model": "anthropic/claude-sonnet-4-5", "messages": [{"role": "user"}]},
+            "messages",
+        ),
     ],
 )
 async def test_a_field_of_the_wrong_type_is_named(path: str, body: object, field: str) -> None:

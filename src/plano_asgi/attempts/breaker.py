@@ -65,6 +65,12 @@ class Breakers:
         """The upstream answered: the circuit closes."""
         self._circuits.pop(candidate, None)
 
+    def answered(self, candidate: Candidate) -> None:
+        """A stream has begun: good enough for a probe, while the count waits for its end."""
+        circuit = self._circuits.get(candidate)
+        if circuit is not None and circuit.probing:
+            self.succeeded(candidate)
+
     def failed(self, candidate: Candidate) -> None:
         """The upstream is unwell: count, open or re-open."""
         circuit = self._circuits.setdefault(candidate, _Circuit())

@@ -100,7 +100,8 @@ class Engine:
         failure: UpstreamError | None = None
         refusal: PlanoError | None = None
         shortest_wait = float("inf")
-        for candidate in exchange.route.candidates:
+        candidates = exchange.route.candidates
+        for number, candidate in enumerate(candidates, start=1):
             if wait := self.breakers.wait_s(candidate):
                 shortest_wait = min(shortest_wait, wait)
                 continue
@@ -113,7 +114,7 @@ class Engine:
             except BaseException:
                 self.breakers.released(candidate)
                 raise
-            outcome = await self._try(exchange, ready)
+            outcome = await self._try(exchange, ready, others=len(candidates) - number)
             if isinstance(outcome, Answer):
                 exchange.served_by = candidate
                 return outcome
@@ -135,8 +136,13 @@ class Engine:
         call = prepare(candidate, provider)
         return _Ready(candidate, provider, call, provider.request(call))
 
-    async def _try(self, exchange: Exchange, ready: _Ready) -> Answer | UpstreamError:
-        """Try one candidate as often as the policy allows; return its answer or last failure."""
+    async def _try(
+        self, exchange: Exchange, ready: _Ready, *, others: int
+    ) -> Answer | UpstreamError:
+        """
+        Try one candidate as often as the policy allows, with *others* still to come; return its
+        answer or last failure.
+        """
         tries = 0
         while True:
             tries += 1
@@ -149,7 +155,7 @@ class Engine:
                 exc.dialect = ready.call.dialect
                 scrub_error(exc, ready.request.headers)
                 self._record(attempt, exc)
-                if not self._may_try_again(exchange, exc, tries):
+                if not self._may_try_again(exchange, exc, tries, others):
                     return exc
                 delay = self._policy.delay_s(tries, exc, self._rng)
                 if not self._worth_waiting(exchange, delay):
@@ -165,7 +171,10 @@ class Engine:
                 raise
             attempt.status, attempt.outcome = answer.status, "ok"
             attempt.ended = self._timer()
-            self.breakers.succeeded(ready.candidate)
+            if answer.is_stream:
+                self.breakers.answered(ready.candidate)  # ``settle`` says how it ended
+            else:
+                self.breakers.succeeded(ready.candidate)
             if (total_s := ready.provider.timeouts.total_s) is not None:
                 answer.expires = exchange.timings.started + total_s
             return answer
@@ -178,9 +187,22 @@ class Engine:
         else:
             self.breakers.released(attempt.candidate)
 
-    def _may_try_again(self, exchange: Exchange, error: UpstreamError, tries: int) -> bool:
+    def settle(self, answer: Answer, error: Exception | None) -> None:
+        """Tell the circuit how a stream ended; not called where the client left first."""
+        if isinstance(error, UpstreamError) and counts_against(error):
+            self.breakers.failed(answer.candidate)
+        else:
+            self.breakers.succeeded(answer.candidate)
+
+    def _may_try_again(
+        self, exchange: Exchange, error: UpstreamError, tries: int, others: int
+    ) -> bool:
+        """Whether to stay: every other candidate keeps a try, and waiting is for the last."""
+        if others and error.retry_after_s is not None:
+            return False
         return (
             tries < self._policy.attempts_per_candidate
+            and len(exchange.attempts) + others < self._policy.max_attempts
             and may_retry_here(error)
             and self._may_try_more(exchange)
         )

@@ -22,7 +22,7 @@ from plano_asgi._json import JSONObject, dumps
 from plano_asgi.asgi.respond import encode_headers
 from plano_asgi.attempts import Answer, Engine
 from plano_asgi.conversation import ChatRequest, ChatResponse
-from plano_asgi.errors import UnsupportedField, UpstreamReset
+from plano_asgi.errors import RequestError, UnsupportedField, UpstreamReset
 from plano_asgi.exchange import Candidate, Exchange, Route
 from plano_asgi.gateway.call import Call, answer_headers
 from plano_asgi.gateway.stream_progress import Progress
@@ -79,6 +79,8 @@ class Pipeline:
         try:
             exchange.status = 200
             await self._answer(call, exchange, answer)
+            if answer.is_stream:
+                self.engine.settle(answer, exchange.error)
         finally:
             await answer.aclose()
 
@@ -135,6 +137,21 @@ def _refuse_lost_state(request: ChatRequest, dialect: str) -> None:
             raise UnsupportedField(field, dialect, "the upstream keeps no state of this API")
 
 
+def _refuse_nothing_said(request: ChatRequest) -> None:
+    """
+    Refuse turns that a rebuilt request would silently lose.
+
+    Raises:
+        RequestError: There is no turn at all, or a user's without content.
+    """
+    field = "input" if request.dialect == "openai.responses" else "messages"
+    turns = [m for m in request.messages if m.role not in ("system", "developer")]
+    if not turns:
+        raise RequestError(f"'{field}' holds no turn to answer.", param=field)
+    if any(turn.role == "user" and not turn.parts for turn in turns):
+        raise RequestError(f"'{field}' holds a user's turn without content.", param=field)
+
+
 async def _rewritten(call: Call, exchange: Exchange, answer: Answer) -> JSONObject:
     """The whole answer in the client's dialect."""
     assert answer.dialect is not None
@@ -180,6 +197,7 @@ def _prepare(
         else:
             request = replace(exchange.request, model=candidate.model)
             _refuse_lost_state(request, name)
+            _refuse_nothing_said(request)
             body = dialect.write_request(request, provider.write_options(candidate.model))
         if provider.family != home_family:
             body = dialect.without_reasoning(body)
