@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from plano_asgi.asgi.body import BODY_TIMEOUT_S, MAX_BODY_BYTES, ClientDisconnected, read_body
@@ -21,6 +20,7 @@ from plano_asgi.exchange import SCOPE_KEY, Exchange
 from plano_asgi.gateway.auth import Auth, authenticate
 from plano_asgi.gateway.call import Call, error_dialect, request_id_of, unexpected
 from plano_asgi.gateway.chat import read_chat
+from plano_asgi.gateway.cors import CORS
 from plano_asgi.gateway.count_tokens import count_tokens
 from plano_asgi.gateway.model_list import serve_models
 from plano_asgi.gateway.paths import Endpoint, match
@@ -31,14 +31,6 @@ from plano_asgi.providers.transports import TransportPool
 from plano_asgi.routing.base import RouteRule
 from plano_asgi.routing.names import Names
 from plano_asgi.wire import DIALECTS
-
-_EXPOSED_HEADERS = (
-    "x-request-id",
-    "request-id",
-    "x-plano-model",
-    "x-plano-attempts",
-    "retry-after",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +99,7 @@ class Gateway:
         self._pipeline = Pipeline(engine, names, stages)
         self._http: ASGIApp = self._serve
         if cors_origins:
-            self._http = CORSMiddleware(
-                self._serve,
-                allow_origins=cors_origins,
-                allow_methods=["GET", "POST"],
-                allow_headers=["*"],
-                expose_headers=_EXPOSED_HEADERS,
-            )
+            self._http = CORS(self._serve, cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
