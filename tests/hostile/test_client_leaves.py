@@ -111,6 +111,7 @@ def test_eight_of_eight_at_once(patient: Stage, record_property: object) -> None
         times = list(pool.map(lambda n: left(patient, socks[n], n), range(8)))
     _record(record_property, max(times))
     assert max(times) < LIMIT_S
+    assert min(times) < 0.1, "within 100 ms, on a machine however busy"
     patient.still_serves()
 
 

@@ -284,3 +284,23 @@ def test_get_finds_listed_and_resolvable_names() -> None:
     assert names.get("openai/new") == ModelInfo(id="openai/new", owned_by="OpenAI")
     assert names.get("p/y") == ModelInfo(id="p/y", owned_by="P")
     assert [names.get(name) for name in ("y", "p/hidden", "nope", "nope/x")] == [None] * 4
+
+
+def test_a_model_newer_than_the_list_goes_where_its_family_lives() -> None:
+    """Where that is one place; else nobody guesses."""
+    wild = [
+        ModelEntry(name=f"{prefix}/*", provider=prefix, model="*", prefix=prefix)
+        for prefix in ("anthropic", "openai", "groq", "together")
+    ]
+    known = {
+        "anthropic": ["claude-opus-4-1"],
+        "openai": ["gpt-4o", "o3"],
+        "groq": ["llama-3"],
+        "together": ["llama-4"],
+    }
+    names = Names(wild, known=known)
+    found = names.resolve("claude-opus-99").candidates
+    assert [(c.provider, c.model) for c in found] == [("anthropic", "claude-opus-99")]
+    for unclear in ("llama-99", "other-1", "o9", "x/claude-opus-99"):
+        with pytest.raises(ModelNotFound):
+            names.resolve(unclear)

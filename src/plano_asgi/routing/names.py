@@ -3,8 +3,9 @@ From the name a client sends to the models that may serve it.
 
 In this order: alias, full name (``openai/gpt-4o``, or an entry's own name), wildcard
 (``openai/*`` serves ``openai/anything``), bare model id (``gpt-4o``) where one provider serves it,
-bare id that one wildcard provider is known to serve, default entry. A prefix is taken at its word:
-``anthropic/gpt-4o`` never means somebody else's ``gpt-4o``.
+bare id that one wildcard provider is known to serve, or whose family is its alone (``claude-...``),
+default entry. A prefix is taken at its word: ``anthropic/gpt-4o`` never means somebody else's
+``gpt-4o``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import difflib
 import math
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -22,6 +24,7 @@ from plano_asgi.exchange import Candidate, Route
 WILDCARD = "*"
 _NO_MODEL = frozenset({"", "none"})
 _LONGEST_HINTED = 128
+_FAMILY = re.compile(r"[a-z]{3,20}(?=-)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +130,9 @@ class Names:
         for prefix, models in self._known.items():
             for model in dict.fromkeys(models):
                 self._known_bare.setdefault(model, []).append(prefix)
+        self._families: dict[str, set[str]] = {}
+        for model, prefixes in self._known_bare.items():
+            self._families.setdefault(_family(model), set()).update(prefixes)
         self._default = _default(entries)
         self._aliases = dict(aliases)
         self._check_aliases()
@@ -194,6 +200,11 @@ class Names:
             if len(prefixes) > 1:
                 raise _ambiguous(name, [f"{prefix}/{name}" for prefix in prefixes])
             return self._by_wildcard(prefixes[0], name, "known id")
+        # A model newer than the list: `claude-...` is Anthropic's where nobody else has such ids.
+        family = _family(name)
+        likely = self._families.get(family, set()) if family and not slash else set()
+        if len(likely) == 1:
+            return self._by_wildcard(next(iter(likely)), name, "known family")
         return None
 
     def _by_wildcard(self, prefix: str, model: str, reason: str) -> _Found | None:
@@ -322,6 +333,12 @@ def _draw(targets: tuple[Target, ...], rng: Callable[[], float]) -> str:
         if point < 0:
             return target.model
     return targets[-1].model
+
+
+def _family(model: str) -> str:
+    """``claude`` of ``claude-opus-4-1``; "" of an id that begins otherwise, which is nobody's."""
+    match = _FAMILY.match(model)
+    return match[0] if match else ""
 
 
 def _spellings(name: str) -> tuple[str, str]:
