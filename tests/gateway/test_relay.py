@@ -13,7 +13,7 @@ import pytest
 from asgi_drive import Exchanged, drive
 from gateway_build import KEY, gateway
 from memory_transport import MemoryReply, answer, events
-from plano_asgi.attempts import RetryPolicy
+from plano_asgi.attempts import BreakerPolicy, RetryPolicy
 from plano_asgi.config import Model
 from plano_asgi.errors import UpstreamReset, UpstreamTimeout, UpstreamUnreachable
 from plano_asgi.exchange import Exchange
@@ -389,3 +389,15 @@ async def test_usage_headers_and_secrets_of_the_upstream() -> None:
     assert found.headers["openai-processing-ms"] == "12"
     assert not {"set-cookie", "openai-organization"} & set(found.headers)
     assert KEY not in json.dumps(found.headers)
+
+
+async def test_a_relayed_success_between_failures_keeps_the_circuit_closed() -> None:
+    """In a row means in a row, on every endpoint."""
+    down = answer({"error": {"message": "down"}}, 500)
+    whole = answer({"data": []})
+    policy = BreakerPolicy(failures=2)
+    app, transport = gateway(*[down, whole] * 3, whole, breaker=policy)
+    body = {"model": "mistral/embed", "input": "x"}
+    seen = [(await drive(app, "/v1/embeddings", body)).status for _ in range(6)]
+    assert seen == [500, 200] * 3
+    assert len(transport.requests) == 6

@@ -10,7 +10,7 @@ import anyio.lowlevel
 import pytest
 
 from asgi_drive import Exchanged, drive
-from gateway_build import gateway
+from gateway_build import KEY, gateway
 from memory_transport import MemoryReply, answer, events
 from plano_asgi.errors import UpstreamReset
 from plano_asgi.exchange import Exchange, ResponseFilter
@@ -318,3 +318,19 @@ async def test_interleaved_streams_never_mix() -> None:
             gate.set()
     texts = sorted(exchanged.data()[1]["choices"][0]["delta"]["content"] for exchanged in seen)
     assert texts == sorted(f"<{n}>" for n in range(count))
+
+
+async def test_a_model_that_says_the_end_mark_has_not_ended() -> None:
+    """Text is no end: a stream cut right after it is still a cut stream."""
+    app, _ = gateway(events(ROLE, chunk({"content": "I will now say [DONE]"})))
+    found = await drive(app, CHAT, BODY)
+    assert "error" in found.data()[-1]
+
+
+async def test_an_unfinished_error_event_repeats_no_key() -> None:
+    """The last event may lack its blank line; it is scrubbed like any other."""
+    told = json.dumps({"error": {"message": f"bad key {KEY}", "type": "server_error"}}).encode()
+    app, _ = gateway(events(ROLE, TEXT, b"data: " + told))
+    found = await drive(app, CHAT, BODY)
+    assert b"bad key" in found.body
+    assert KEY.encode() not in found.body

@@ -87,6 +87,7 @@ async def relay(call: Call, exchange: Exchange, pipeline: Pipeline, content: byt
     answer = await pipeline.engine.open(exchange, _prepare(exchange, call, content))
     try:
         await _pump(call, exchange, answer)
+        pipeline.engine.settle(answer, exchange.error)
     finally:
         await answer.aclose()
 

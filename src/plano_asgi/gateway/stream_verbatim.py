@@ -15,7 +15,13 @@ from plano_asgi._json import loads
 from plano_asgi.asgi.body import ClientDisconnected
 from plano_asgi.asgi.respond import RawHeaders
 from plano_asgi.attempts.answer import Answer, scrub_error
-from plano_asgi.errors import PlanoError, UpstreamError, UpstreamReset, UpstreamStatus
+from plano_asgi.errors import (
+    PlanoError,
+    UpstreamError,
+    UpstreamProtocolError,
+    UpstreamReset,
+    UpstreamStatus,
+)
 from plano_asgi.exchange import Exchange
 from plano_asgi.gateway.call import STREAM_HEADERS, Call
 from plano_asgi.gateway.stream_progress import Progress
@@ -80,7 +86,7 @@ class _Relay:
     async def emit(self, frames: bytes) -> None:
         """Send whole *frames*. Raises ``OSError`` where the server tells of a client that left."""
         if b'"error"' in frames and (cut := _up_to_error(self._dialect, frames)) is not None:
-            frames = self._answer.scrub(cut.decode("utf-8", "replace")).encode()
+            frames = self._scrubbed(cut)
             self.failed = True
         self._tail.append(frames if len(frames) < _TAIL_BYTES else _last_frames(frames))
         if self._drops_usage:
@@ -100,8 +106,11 @@ class _Relay:
         progress.note(_read(self._dialect, tail + rest))
         exchange.usage, exchange.error = progress.usage, progress.failure
         told = isinstance(progress.failure, UpstreamStatus)
-        # What our reader makes of the last event matters less than that it is the last.
-        marked = failure is None and any(mark in tail for mark in self._dialect.end_marks)
+        # An end that only our reader cannot make sense of is an end all the same.
+        unread = failure is None and isinstance(progress.failure, UpstreamProtocolError)
+        marked = unread and any(mark in tail for mark in self._dialect.end_marks)
+        if told and not self.failed:
+            rest = self._scrubbed(rest)
         if progress.is_whole or told or marked:
             await self._close(b"" if self.failed else rest)
             return
@@ -110,6 +119,9 @@ class _Relay:
         exchange.error = failure
         event = self._dialect.write_stream_error(failure, self._call.id)
         await self._close(event)
+
+    def _scrubbed(self, frames: bytes) -> bytes:
+        return self._answer.scrub(frames.decode("utf-8", "replace")).encode()
 
     async def _close(self, last: bytes) -> None:
         await self._call.send({"type": "http.response.body", "body": last})
