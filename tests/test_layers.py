@@ -9,30 +9,40 @@ import pytest
 
 SRC = Path(__file__).resolve().parents[1] / "src" / "plano_asgi"
 
-_GROUND = "_json errors conversation stream_events"
+_GROUND = "_json ask errors conversation stream_events passages"
 _LOW = f"{_GROUND} exchange"
-_MIDDLE = f"{_LOW} wire asgi stores signals"
-_SIBLINGS = "providers routing guards filters memory agents functions telemetry"
+_MIDDLE = f"{_LOW} identities pricing wire asgi stores signals embeddings"
+_SIBLINGS = (
+    "providers routing guards filters memory agents functions telemetry limits cache state"
+)
 MAY_IMPORT = {
     "_json": "",
     "errors": "",
     "conversation": "_json errors",
     "stream_events": "_json errors conversation",
+    "ask": "_json conversation",
+    "passages": "_json errors conversation",
     "exchange": _GROUND,
+    "identities": "",
+    "pricing": "_json errors conversation",
     "wire": _LOW,
-    "asgi": _LOW,
+    "asgi": f"{_LOW} wire",
     "stores": _LOW,
     "signals": _LOW,
+    "embeddings": _LOW,
     "providers": _MIDDLE,
     "routing": _MIDDLE,
     "guards": _MIDDLE,
-    "filters": _MIDDLE,
+    "filters": f"{_MIDDLE} providers",
     "memory": _MIDDLE,
     "agents": _MIDDLE,
     "functions": _MIDDLE,
     "telemetry": _MIDDLE,
+    "limits": _MIDDLE,
+    "cache": _MIDDLE,
+    "state": _MIDDLE,
     "attempts": f"{_MIDDLE} providers",
-    "middleware": f"{_MIDDLE} guards memory telemetry",
+    "middleware": f"{_MIDDLE} guards filters memory telemetry",
     "gateway": f"{_MIDDLE} {_SIBLINGS} attempts",
     "config": f"{_MIDDLE} {_SIBLINGS} attempts middleware gateway",
     "server": f"{_MIDDLE} {_SIBLINGS} attempts middleware gateway config",

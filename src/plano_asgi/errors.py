@@ -14,7 +14,9 @@ Everything raised on purpose here: one tree, three causes.
     |   |-- MethodNotAllowed          405
     |   |-- RequestTimeout            408 timeout_error              the client sends too slowly
     |   |-- BodyTooLarge              413 request_too_large
-    |   `-- RateLimited               429 rate_limit_error           our own limits
+    |   |-- RateLimited               429 rate_limit_error           our own limits
+    |   |-- FilterRefused             4xx, the filter's own          a filter stopped it
+    |   `-- ContentBlocked            400                            a guard does not let it pass
     |-- UpstreamError                 502 upstream_error             the upstream's cause
     |   |-- UpstreamStatus                 answered with an error status, or an error inside a 200
     |   |-- UpstreamUnreachable       502      refused, DNS, TLS: nothing was sent
@@ -22,6 +24,10 @@ Everything raised on purpose here: one tree, three causes.
     |   |-- UpstreamTimeout           504 timeout_error
     |   |-- UpstreamProtocolError     502      bytes that are not what the dialect says
     |   `-- UpstreamUnavailable       503 overloaded_error           circuit open on every candidate
+    |-- FilterUnavailable             502                            a filter did not answer
+    |-- GuardUnavailable              503 overloaded_error           a guard could not judge
+    |-- StoreUnavailable              503 overloaded_error           a shared store is down
+    |-- MemoryUnavailable             503 overloaded_error           a memory store is down
     `-- ShuttingDown                  503 overloaded_error
 
 ``status`` is the HTTP status, ``type`` the neutral error type (Anthropic's vocabulary, the finer
@@ -152,6 +158,28 @@ class BodyTooLarge(RequestError):
     code = "request_too_large"
 
 
+class ContentBlocked(RequestError):
+    """A guard does not let the text pass; *rule* says which of its rules, never the text."""
+
+    code = "content_policy_violation"
+
+    def __init__(self, message: str, *, guard: str = "", rule: str = "") -> None:
+        super().__init__(message)
+        self.guard = guard
+        self.rule = rule
+
+
+class FilterRefused(RequestError):
+    """A filter stopped the exchange; *status* and text are the filter's own."""
+
+    code = "filter_refused"
+
+    def __init__(self, message: str, *, status: int = 400, filter: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.filter = filter
+
+
 class RateLimited(RequestError):
     """One of our own limits is reached."""
 
@@ -162,6 +190,38 @@ class RateLimited(RequestError):
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class FilterUnavailable(PlanoError):
+    """A filter did not answer, or not with a body: the exchange ends unless it may go on."""
+
+    status = 502
+    code = "filter_unavailable"
+
+
+class GuardUnavailable(PlanoError):
+    """A guard could not judge, and nothing passes unjudged (``on_error`` is "closed")."""
+
+    status = 503
+    type = "overloaded_error"
+    code = "guard_unavailable"
+
+
+class StoreUnavailable(PlanoError):
+    """A store that several exchanges share cannot be reached; ``retry_after_s`` is set."""
+
+    status = 503
+    type = "overloaded_error"
+    code = "store_unavailable"
+    retry_after_s: float | None = 5.0
+
+
+class MemoryUnavailable(PlanoError):
+    """A memory store cannot be reached; recalling fails open, forgetting does not."""
+
+    status = 503
+    type = "overloaded_error"
+    code = "memory_unavailable"
 
 
 class ShuttingDown(PlanoError):

@@ -8,19 +8,14 @@ parsed once, and inner code reports up through it (usage, route, attempts) witho
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from plano_asgi._json import JSONObject
-from plano_asgi.conversation import (
-    ChatRequest,
-    ChatResponse,
-    Usage,
-)
-from plano_asgi.stream_events import (
-    StreamEvent,
-)
+from plano_asgi.conversation import ChatRequest, ChatResponse, FinishReason, Usage
+from plano_asgi.errors import PlanoError
+from plano_asgi.passages import Layout, Passage, StreamEditor, WireEvent
 
 SCOPE_KEY = "plano"
 
@@ -68,6 +63,24 @@ class Timings:
     ended: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """
+    What one guard found out about one side of an exchange; never content.
+
+    ``skipped`` (it does not apply here) is not ``passed``; ``error`` and ``timeout`` say that it
+    could not judge, and ``blocked`` beside them tells what came of it.
+    """
+
+    guard: str
+    side: Literal["request", "answer"]
+    status: Literal["passed", "blocked", "redacted", "skipped", "error", "timeout"]
+    rule: str = ""
+    score: float | None = None
+    latency_s: float = 0.0
+    report_only: bool = False
+
+
 @dataclass(slots=True, kw_only=True)
 class Exchange:
     """
@@ -83,6 +96,10 @@ class Exchange:
     """chat, embeddings, count_tokens, or the relayed path's name."""
     dialect: str
     """The client's wire dialect."""
+    scope: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The ASGI scope it came with: what the host app vouches for is in there."""
+    path: str = ""
+    """The request's path as the host app sees it (``/v1/chat/completions``)."""
     headers: Mapping[str, str] = field(repr=False)
     """The client's headers, lower-case names; repeated ones joined by ``, ``."""
     body: JSONObject = field(repr=False)
@@ -106,9 +123,21 @@ class Exchange:
     disconnected: bool = False
     response: ChatResponse | None = None
     """The whole neutral answer; only set where a finalizer asked for it."""
+    layout: Layout | None = None
+    """Where the texts of this exchange's bodies stand; ``None``: no texts we know of."""
+    audits: list[Audit] = field(default_factory=list)
+    beside: list[Callable[[], Awaitable[None]]] = field(default_factory=list, repr=False)
+    """Checks that run beside the model call: no byte goes out before all of them returned. One
+    that raises (``AnswerStopped``) ends the exchange and cancels the call."""
     response_filters: list[ResponseFilter] = field(default_factory=list)
+    scrubbers: list[Callable[[str], str]] = field(default_factory=list, repr=False)
+    """Applied to every text of this exchange before anybody keeps it longer than the exchange."""
+    is_heard: bool = False
+    """Someone further out runs the response filters: leave them on the list."""
     state: dict[str, Any] = field(default_factory=dict)
     """For extensions: keep keys prefixed with the extension's name."""
+    is_changed: bool = False
+    """The body is no longer the client's bytes: whoever replays it writes it anew."""
     _request: ChatRequest | None = None
 
     @property
@@ -121,23 +150,83 @@ class Exchange:
     def replace_body(self, body: JSONObject) -> None:
         """Put *body* in the place of the client's; the neutral form is read anew."""
         self.body = body
+        self.touch()
+
+    def touch(self) -> None:
+        """Say that ``body`` was changed in place."""
+        self.is_changed = True
         self._request = None
+
+    def passages(self) -> list[Passage]:
+        """Every text of the body that reaches the model, as it is now."""
+        return self.layout.request_passages(self.body) if self.layout is not None else []
+
+
+CHANGES, LISTENS, UNMASKS = range(3)
+"""Ranks of response filters: real values take the place of placeholders at the very end."""
 
 
 class ResponseFilter:
     """
-    A response-side step. Registered on ``Exchange.response_filters`` before the upstream call;
-    run by whoever owns the stream. The base class changes nothing.
+    A response-side step: sees what the client will see, in the client's own dialect, and may
+    change, hold back, add or stop it. Registered on ``Exchange.response_filters`` by a
+    request-side step. Make one per exchange: it may keep state. The base class changes nothing.
+
+    The outermost owner of the response that has filters of its own (a middleware, the gateway)
+    runs all of them, each once: by ``rank``, then from the inside out, then in the order of
+    registration. One registered after the response has begun is run by nobody.
+
+    Raise ``AnswerStopped`` from any method to end the answer there.
     """
 
-    def on_response(self, response: ChatResponse, exchange: Exchange) -> ChatResponse:
-        """Change a whole answer."""
-        return response
+    rank: int = CHANGES
+    """``CHANGES``, then ``LISTENS`` to what the others have left, then ``UNMASKS``."""
 
-    def on_events(self, events: list[StreamEvent], exchange: Exchange) -> list[StreamEvent]:
-        """Change stream events in order; may hold some back until a later call."""
-        return events
+    async def on_body(self, body: Any, exchange: Exchange) -> Any:
+        """Change a whole JSON answer (in place or anew); also an error's, told by ``status``."""
+        return body
 
-    def on_end(self, exchange: Exchange) -> list[StreamEvent]:
-        """The stream ended whole; return what was held back."""
-        return []
+    async def on_event(
+        self, event: WireEvent, editor: StreamEditor, exchange: Exchange
+    ) -> Sequence[WireEvent]:
+        """Change one event of a stream; return what goes out now: often ``[event]`` itself."""
+        return (event,)
+
+    async def on_end(self, editor: StreamEditor, exchange: Exchange) -> Sequence[WireEvent]:
+        """The stream ended without an end mark; return what is still held back."""
+        return ()
+
+    async def on_close(self, exchange: Exchange) -> None:
+        """The response is over, in whatever manner. Always called, once, shielded and bounded."""
+
+
+class AnswerStopped(Exception):
+    """
+    Raised by a response filter: the answer must not go on.
+
+    Before the first byte the client gets *error* as a status, or *text* as a whole answer if
+    *as_answer*; later the stream ends in its dialect's own way with *reason*.
+    """
+
+    def __init__(
+        self,
+        error: PlanoError,
+        *,
+        text: str = "",
+        reason: FinishReason = "content_filter",
+        as_answer: bool = False,
+    ) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.text = text
+        self.reason: FinishReason = reason
+        self.as_answer = as_answer
+
+
+class AnswerInstead(Exception):
+    """Raised by a request-side step: answer *text* with status 200, and ask no upstream."""
+
+    def __init__(self, text: str, *, reason: FinishReason = "content_filter") -> None:
+        super().__init__(text)
+        self.text = text
+        self.reason: FinishReason = reason

@@ -11,13 +11,10 @@ import pytest
 
 from asgi_drive import Exchanged, drive
 from gateway_build import KEY, gateway
+from listeners import Shout, registering
 from memory_transport import MemoryReply, answer, events
 from plano_asgi.errors import UpstreamReset
-from plano_asgi.exchange import Exchange, ResponseFilter
-from plano_asgi.stream_events import (
-    StreamEvent,
-    TextDelta,
-)
+from plano_asgi.exchange import Exchange
 
 pytestmark = pytest.mark.anyio
 
@@ -235,20 +232,7 @@ async def test_a_client_that_leaves_before_the_first_byte_closes_the_upstream(st
 async def test_a_response_filter_sees_events_of_any_stream() -> None:
     """Same dialect or not: with a filter registered, the stream is opened up."""
 
-    class Shout(ResponseFilter):
-        def on_events(self, found: list[StreamEvent], exchange: Exchange) -> list[StreamEvent]:
-            for event in found:
-                if isinstance(event, TextDelta):
-                    event.text = event.text.upper()
-            return found
-
-        def on_end(self, exchange: Exchange) -> list[StreamEvent]:
-            return []
-
-    async def step(exchange: Exchange) -> None:
-        exchange.response_filters.append(Shout())
-
-    app, _ = gateway(events(ROLE, TEXT, STOP, "[DONE]"), steps=[step])
+    app, _ = gateway(events(ROLE, TEXT, STOP, "[DONE]"), steps=[registering(Shout())])
     for path, body in ((CHAT, BODY), ("/v1/messages", {**BODY, "max_tokens": 9})):
         found = await drive(app, path, body)
         assert b"HI" in found.body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import anyio
@@ -16,6 +17,7 @@ from hostile.stage import CHAT, CLIENTS, MESSAGES, PATHS, question
 from memory_transport import MemoryReply, answer, events
 from plano_asgi.config import Plano
 from plano_asgi.exchange import Exchange, ResponseFilter
+from plano_asgi.passages import StreamEditor, WireEvent
 from plano_asgi.server.app import Standalone
 from serving import serving
 
@@ -224,7 +226,9 @@ async def test_a_filter_that_breaks_mid_stream_ends_in_an_error(
     """Nothing like a clean end, and nothing of the bug in the text."""
 
     class Breaks(ResponseFilter):
-        def on_events(self, events: Any, exchange: Exchange) -> Any:
+        async def on_event(
+            self, event: WireEvent, editor: StreamEditor, exchange: Exchange
+        ) -> Sequence[WireEvent]:
             raise ValueError("hunter2")
 
     async def step(exchange: Exchange) -> None:

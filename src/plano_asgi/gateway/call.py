@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import re
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from random import getrandbits
 from typing import Any
 
-import structlog
 from starlette.types import Message, Receive, Scope, Send
 
-from plano_asgi._json import JSONObject, dumps, loads
+from plano_asgi._json import dumps, loads
+from plano_asgi.asgi import tap_voice
 from plano_asgi.asgi.body import ClientDisconnected
 from plano_asgi.asgi.respond import RawHeaders, encode_headers, send_body
+from plano_asgi.asgi.tap_voice import Said, exchange_headers
 from plano_asgi.attempts import Answer
-from plano_asgi.errors import (
-    ConfigurationError,
-    MethodNotAllowed,
-    PlanoError,
-    RequestError,
-    UpstreamError,
-    UpstreamStatus,
-)
+from plano_asgi.errors import MethodNotAllowed, PlanoError, UpstreamStatus
 from plano_asgi.exchange import Exchange
 from plano_asgi.wire import DIALECTS, Dialect
 
-_log = structlog.get_logger("plano_asgi")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 STREAM_HEADERS: RawHeaders = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -93,6 +82,11 @@ class Call:
         """Send one whole JSON response."""
         await self.reply(status, dumps(value), [_JSON, *encode_headers(headers or {})])
 
+    async def say(self, said: Said) -> None:
+        """Send an answer of our own, ids and all."""
+        self.started = True
+        await tap_voice.say(self.send, said)
+
     async def reply_error(self, error: PlanoError, exchange: Exchange | None = None) -> None:
         """
         Send *error* in the client's dialect; an upstream of the same dialect speaks for itself.
@@ -130,25 +124,12 @@ class Call:
         return [(b"x-request-id", request_id), (b"request-id", request_id)]
 
 
-def request_id_of(headers: Mapping[str, str]) -> str:
-    """The client's own ``x-request-id`` if it is a sane one, else a new one. Not a secret."""
-    given = headers.get("x-request-id", "")
-    return given if _REQUEST_ID.match(given) else f"req_{getrandbits(128):032x}"
-
-
 def error_headers(error: PlanoError) -> dict[str, str]:
     """Headers that tell the official SDKs whether and when to try again."""
-    headers: dict[str, str] = {}
-    if isinstance(error, UpstreamStatus):
-        headers |= relayed_headers(error.headers)
-    if error.retry_after_s is not None:
-        headers["retry-after"] = str(max(1, round(error.retry_after_s)))
-    if isinstance(error, UpstreamError | ConfigurationError):
-        # Our own tries are spent (3 x 3 helps nobody), or none will ever do.
-        headers["x-should-retry"] = "false"
+    headers = relayed_headers(error.headers) if isinstance(error, UpstreamStatus) else {}
     if isinstance(error, MethodNotAllowed):
         headers["allow"] = error.allow
-    return headers
+    return headers | tap_voice.error_headers(error)
 
 
 def answer_headers(exchange: Exchange, answer: Answer) -> dict[str, str]:
@@ -157,16 +138,6 @@ def answer_headers(exchange: Exchange, answer: Answer) -> dict[str, str]:
     if relayed:
         relayed = {name: answer.scrub(value) for name, value in relayed.items()}
     return exchange_headers(exchange) | relayed
-
-
-def exchange_headers(exchange: Exchange) -> dict[str, str]:
-    """What the gateway says of the way it took."""
-    headers: dict[str, str] = {}
-    if exchange.attempts:
-        headers["x-plano-attempts"] = str(len(exchange.attempts))
-    if exchange.served_by is not None:
-        headers["x-plano-model"] = exchange.served_by.name
-    return headers
 
 
 def relayed_headers(upstream: Mapping[str, str]) -> dict[str, str]:
@@ -186,28 +157,3 @@ def error_dialect(headers: Mapping[str, str]) -> Dialect:
     """Whose errors to speak on a path that belongs to no dialect."""
     name = "anthropic.messages" if "anthropic-version" in headers else "openai.chat"
     return DIALECTS[name]
-
-
-def json_object(body: bytes) -> JSONObject:
-    """
-    Parse a request body.
-
-    Raises:
-        RequestError: Empty, not JSON, or not an object.
-    """
-    if not body.strip():
-        raise RequestError("The request body is empty; a JSON object is expected.")
-    try:
-        value = loads(body)
-    except ValueError as exc:
-        raise RequestError(f"The request body is not valid JSON: {exc}") from exc
-    if not isinstance(value, dict):
-        raise RequestError("The request body must be a JSON object.")
-    return value
-
-
-def unexpected(error: Exception, request_id: str) -> PlanoError:
-    """A bug of ours as an error the client may see; the log gets the trace, nobody the content."""
-    trace = "".join(traceback.format_exception(error))  # as text: a renderer might show locals
-    _log.error("internal_error", request_id=request_id, trace=trace)
-    return PlanoError("Internal error; the request id identifies it in the gateway's log.")

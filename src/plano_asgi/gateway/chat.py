@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TypeGuard
 
 from plano_asgi._json import JSONObject
+from plano_asgi.asgi.request import has_packed_reasoning, json_object
 from plano_asgi.errors import RequestError, UnsupportedField
 from plano_asgi.exchange import Exchange
-from plano_asgi.gateway.call import json_object
 from plano_asgi.gateway.relay import model_of
 from plano_asgi.wire import DIALECTS, WriteOptions
-from plano_asgi.wire.reasoning_pack import PREFIX
 
-_PACKED = PREFIX.encode()
 _TURNS = {
     "openai.chat": "messages",
     "anthropic.messages": "messages",
@@ -20,9 +18,9 @@ _TURNS = {
 }
 
 
-def read_chat(exchange: Exchange, content: bytes) -> None:
+def read_chat(exchange: Exchange, content: bytes | None) -> None:
     """
-    Read *content* into *exchange*.
+    Read *content* into *exchange*; with ``None``, its body was read and parsed before.
 
     A Responses-shaped body sent to chat completions (Cursor's agent does) is rewritten as a chat
     body, and so are the flat tools of a chat body; the answer stays in the dialect of the path.
@@ -30,10 +28,11 @@ def read_chat(exchange: Exchange, content: bytes) -> None:
     Raises:
         RequestError: A field that every request needs is missing or of the wrong type.
     """
-    body = json_object(content)
+    if content is not None:
+        exchange.body = json_object(content)
+        exchange.has_packed_reasoning = has_packed_reasoning(exchange.dialect, content)
+    body = exchange.body
     exchange.model = model_of(body)
-    # Chat has fields of its own for foreign reasoning; looking through 20 KB takes 10 us.
-    exchange.has_packed_reasoning = exchange.dialect != "openai.chat" and _PACKED in content
     stream = body.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise RequestError("'stream' must be true or false.", param="stream")
@@ -41,7 +40,8 @@ def read_chat(exchange: Exchange, content: bytes) -> None:
     if exchange.dialect == "openai.chat":
         body = _as_chat(body)
     _check_turns(exchange.dialect, body)
-    exchange.replace_body(body)
+    if body is not exchange.body:
+        exchange.replace_body(body)
 
 
 def _as_chat(body: JSONObject) -> JSONObject:

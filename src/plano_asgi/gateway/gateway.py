@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from plano_asgi._json import JSONObject
 from plano_asgi.asgi.body import BODY_TIMEOUT_S, MAX_BODY_BYTES, ClientDisconnected, read_body
 from plano_asgi.asgi.disconnect import run_until_disconnect
 from plano_asgi.asgi.lifespan import serve_lifespan
+from plano_asgi.asgi.request import request_id_of, unexpected
 from plano_asgi.asgi.respond import encode_headers, request_headers
+from plano_asgi.asgi.tap import MAX_FILTERED_BYTES, TapLimits
+from plano_asgi.asgi.tap_run import RequestStep
 from plano_asgi.attempts import BreakerPolicy, Breakers, Engine, RetryPolicy
 from plano_asgi.attempts.engine import MAX_ANSWER_BYTES
+from plano_asgi.conversation import ChatRequest, ChatResponse
 from plano_asgi.errors import MethodNotAllowed, NotFound, PlanoError
 from plano_asgi.exchange import SCOPE_KEY, Exchange
+from plano_asgi.filters import Filter, FilterChain, RequestFunction
+from plano_asgi.gateway.ask import ask_model, post_json
 from plano_asgi.gateway.auth import Auth, authenticate
-from plano_asgi.gateway.call import Call, error_dialect, request_id_of, unexpected
+from plano_asgi.gateway.call import Call, error_dialect
 from plano_asgi.gateway.chat import read_chat
 from plano_asgi.gateway.cors import CORS
 from plano_asgi.gateway.count_tokens import count_tokens
+from plano_asgi.gateway.intake import own_exchange, shared_exchange
 from plano_asgi.gateway.model_list import serve_models
 from plano_asgi.gateway.paths import Endpoint, match
-from plano_asgi.gateway.pipeline import Finalizer, Pipeline, RequestStep, Stages
-from plano_asgi.gateway.relay import relay
+from plano_asgi.gateway.pipeline import Finalizer, Pipeline, Stages, answer_errors
+from plano_asgi.gateway.relay import read_json, read_relayed, relay
+from plano_asgi.gateway.steps import RequestSide
+from plano_asgi.guards.base import Guard
+from plano_asgi.guards.chain import GuardChain
+from plano_asgi.memory.memory import Memory
 from plano_asgi.providers.base import UpstreamProvider
 from plano_asgi.providers.transports import TransportPool
 from plano_asgi.routing.base import RouteRule
@@ -42,11 +54,13 @@ class Limits:
         max_body_bytes: Of the client's body; more is answered 413.
         body_timeout_s: For the client to finish sending it; then 408.
         max_answer_bytes: Of a whole upstream answer, and of a stream before its first content.
+        max_filtered_bytes: Of a whole answer that guards or filters look through; over it: 502.
     """
 
     max_body_bytes: int = MAX_BODY_BYTES
     body_timeout_s: float = BODY_TIMEOUT_S
     max_answer_bytes: int = MAX_ANSWER_BYTES
+    max_filtered_bytes: int = MAX_FILTERED_BYTES
 
 
 class Gateway:
@@ -63,6 +77,8 @@ class Gateway:
             identity the host app put in ``scope["user"]``. A mounted app does not run the host's
             own dependencies: give the check here.
         steps, rules, finalizers: See ``pipeline``.
+        filters, guards, memory: Run after *steps*, in the order of ``RequestSide``, on every
+            endpoint that takes JSON, token counts included; ``memory`` on chat only.
         cors_origins: Origins that browsers may call from; ``["*"]`` for any.
     """
 
@@ -73,6 +89,9 @@ class Gateway:
         names: Names,
         auth: Auth | None = None,
         steps: Sequence[RequestStep] = (),
+        filters: FilterChain | Sequence[Filter | RequestFunction] = (),
+        guards: GuardChain | Sequence[Guard | GuardChain] = (),
+        memory: Memory | None = None,
         rules: Sequence[RouteRule] = (),
         finalizers: Sequence[Finalizer] = (),
         retry: RetryPolicy | None = None,
@@ -95,7 +114,13 @@ class Gateway:
             max_answer_bytes=self._limits.max_answer_bytes,
             timer=timer,
         )
-        stages = Stages(steps=tuple(steps), rules=tuple(rules), finalizers=tuple(finalizers))
+        self._request_side = RequestSide(steps=steps, filters=filters, guards=guards, memory=memory)
+        stages = Stages(
+            steps=self._request_side.steps,
+            rules=tuple(rules),
+            finalizers=tuple(finalizers),
+            tap=TapLimits(max_answer_bytes=self._limits.max_filtered_bytes),
+        )
         self._pipeline = Pipeline(engine, names, stages)
         self._http: ASGIApp = self._serve
         if cors_origins:
@@ -115,16 +140,37 @@ class Gateway:
     async def lifespan(self, _app: object = None) -> AsyncGenerator[None]:
         """Compose into the host's lifespan: ``FastAPI(lifespan=plano.lifespan)``."""
         try:
-            yield
+            async with self._request_side.lifespan():
+                yield
         finally:
             await self._transports.aclose()
+
+    async def ask(self, request: ChatRequest) -> ChatResponse:
+        """
+        The whole answer of a model of this gateway, for guards, memory and code of the host's.
+
+        Routed, retried and failed over like a client's request; no steps, filters, guards, memory
+        or finalizers run.
+
+        Raises:
+            PlanoError: As a client would be told.
+        """
+        return await ask_model(self._pipeline, request)
+
+    async def post_json(self, path: str, body: JSONObject) -> JSONObject:
+        """
+        Post to a relayed API (``/moderations``, ``/embeddings``) of the provider that serves
+        ``body["model"]``. As ``ask`` otherwise.
+        """
+        return await post_json(self._pipeline, path, body)
 
     def missing(self) -> list[str]:
         """What is still to be configured, a sentence for each provider; for readiness pages."""
         return [text for provider in self.providers.values() if (text := provider.missing)]
 
     async def aclose(self) -> None:
-        """Close the upstream connections of the running event loop."""
+        """Close the running event loop's connections: upstream, filters', memory's."""
+        await self._request_side.aclose()
         await self._transports.aclose()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -177,57 +223,45 @@ class Gateway:
         await self._exchange(call, endpoint)
 
     async def _exchange(self, call: Call, endpoint: Endpoint) -> None:
-        content = await read_body(
-            call.scope,
-            call.receive,
-            max_bytes=self._limits.max_body_bytes,
-            timeout_s=self._limits.body_timeout_s,
-        )
-        exchange = Exchange(
-            id=call.id,
-            operation="chat" if endpoint.kind == "chat" else endpoint.path,
-            dialect=call.dialect.name,
-            headers=call.headers,
-            body={},
-            read_request=call.dialect.read_request,
-            identity=call.identity,
-        )
+        exchange = shared_exchange(call, endpoint)
+        content: bytes | None = None
+        if exchange is None:
+            content = await read_body(
+                call.scope,
+                call.receive,
+                max_bytes=self._limits.max_body_bytes,
+                timeout_s=self._limits.body_timeout_s,
+            )
+            exchange = own_exchange(call, endpoint)
+        else:
+            call.id, exchange.scope = exchange.id, call.scope
+            if self._auth is not None or exchange.identity is None:
+                exchange.identity = call.identity
         call.scope[SCOPE_KEY] = exchange
         try:
-            exchange.disconnected = await run_until_disconnect(
-                call.receive, lambda: self._work(call, exchange, endpoint, content)
+            left = await run_until_disconnect(
+                call.receive,
+                lambda: answer_errors(
+                    call, exchange, lambda: self._work(call, exchange, endpoint, content)
+                ),
             )
-        except PlanoError as exc:
-            exchange.error, exchange.status = exc, exc.status
-            if call.started:
-                raise
-            await self._reply_error(call, exc, exchange)
-        except ClientDisconnected:
-            exchange.disconnected = True
-        except Exception as exc:
-            exchange.error, exchange.status = exc, 500
-            raise
+            exchange.disconnected = exchange.disconnected or left
         finally:
             await self._pipeline.finalize(exchange)
 
-    def _work(
-        self, call: Call, exchange: Exchange, endpoint: Endpoint, content: bytes
-    ) -> Awaitable[None]:
+    async def _work(
+        self, call: Call, exchange: Exchange, endpoint: Endpoint, content: bytes | None
+    ) -> None:
+        pipeline = self._pipeline
         if endpoint.kind == "chat":
-            return self._chat(call, exchange, content)
-        if endpoint.kind == "count_tokens":
-            return count_tokens(call, exchange, self._pipeline, content)
-        return relay(call, exchange, self._pipeline, content)
-
-    async def _chat(self, call: Call, exchange: Exchange, content: bytes) -> None:
-        read_chat(exchange, content)
-        await self._pipeline.run(call, exchange)
-
-    async def _reply_error(self, call: Call, error: PlanoError, exchange: Exchange) -> None:
-        try:
-            await call.reply_error(error, exchange)
-        except ClientDisconnected:
-            exchange.disconnected = True
+            read_chat(exchange, content)
+            await pipeline.run(call, exchange, lambda: pipeline.chat(call, exchange))
+        elif endpoint.kind == "count_tokens":
+            read_json(exchange, content)
+            await pipeline.run(call, exchange, lambda: count_tokens(call, exchange, pipeline))
+        else:
+            form = read_relayed(exchange, content)
+            await pipeline.run(call, exchange, lambda: relay(call, exchange, pipeline, form))
 
     async def _refuse(self, call: Call, error: PlanoError) -> None:
         """Answer *error*; past the start, leave the response unended: the server cuts it."""

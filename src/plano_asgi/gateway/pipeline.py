@@ -1,10 +1,11 @@
 """
-The one pipeline of every chat request, whatever API it came by, streamed or not.
+The one pipeline of every request, whatever API it came by, streamed or not.
 
     steps -> route -> attempts -> answer -> finalizers
 
 Request-side steps may change or stop the exchange; a route rule may choose the candidates (names
-decide where none does); the answer goes out verbatim when nobody looks; finalizers always run.
+decide where none does); the answer goes out verbatim when nobody looks, and through a tap where a
+step registered a response filter or a check beside the call; finalizers always run.
 """
 
 from __future__ import annotations
@@ -12,18 +13,24 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import anyio
 import structlog
+from starlette.types import Send
 
-from plano_asgi._json import JSONObject, dumps
+from plano_asgi._json import dumps
+from plano_asgi.asgi.body import ClientDisconnected
+from plano_asgi.asgi.request import unexpected
 from plano_asgi.asgi.respond import encode_headers
+from plano_asgi.asgi.tap import TapLimits
+from plano_asgi.asgi.tap_run import RequestStep, run_steps, run_tapped
+from plano_asgi.asgi.tap_voice import DialectVoice
 from plano_asgi.attempts import Answer, Engine
 from plano_asgi.conversation import ChatRequest, ChatResponse
-from plano_asgi.errors import RequestError, UnsupportedField, UpstreamReset
-from plano_asgi.exchange import Candidate, Exchange, Route
+from plano_asgi.errors import PlanoError, RequestError, UnsupportedField, UpstreamReset
+from plano_asgi.exchange import AnswerInstead, Candidate, Exchange, Route
 from plano_asgi.gateway.call import Call, answer_headers
 from plano_asgi.gateway.stream_progress import Progress
 from plano_asgi.gateway.stream_rebuilt import rest_of, translate_stream
@@ -35,11 +42,10 @@ from plano_asgi.wire import DIALECTS
 from plano_asgi.wire.accumulate import Accumulator
 from plano_asgi.wire.base import STATE_FIELDS
 
-RequestStep: TypeAlias = Callable[[Exchange], Awaitable[None]]
-"""A request-side step: changes the exchange, registers response filters, or raises to stop it."""
-
 Finalizer: TypeAlias = Callable[[Exchange], Awaitable[None]]
 """Runs once after the last byte, also on error and disconnect; shielded, and bounded in time."""
+
+Work: TypeAlias = Callable[[], Awaitable[None]]
 
 _CHAT_PATH = "/chat/completions"
 _JSON = (b"content-type", b"application/json")
@@ -54,6 +60,7 @@ class Stages:
     rules: Sequence[RouteRule] = ()
     finalizers: Sequence[Finalizer] = ()
     finalize_timeout_s: float = 5.0
+    tap: TapLimits = field(default_factory=TapLimits)
 
 
 class Pipeline:
@@ -64,15 +71,43 @@ class Pipeline:
         self._names = names
         self._stages = stages
 
-    async def run(self, call: Call, exchange: Exchange) -> None:
+    async def run(self, call: Call, exchange: Exchange, work: Work) -> None:
         """
-        Serve one chat exchange.
+        Run the steps, then *work*, which serves *exchange*: straight, or heard by what the steps
+        registered.
 
         Raises:
             PlanoError: Nothing was sent yet; the caller answers in the client's dialect.
         """
-        for step in self._stages.steps:
-            await step(exchange)
+        if not self._stages.steps:
+            await work()
+            return
+        limits = self._stages.tap
+        try:
+            listeners = await run_steps(exchange, self._stages.steps, limits=limits)
+        except AnswerInstead as exc:
+            said = DialectVoice(exchange).refusal(exc.text, exc.reason)
+            exchange.status = said.status
+            await call.say(said)
+            return
+        if not listeners:
+            await work()
+            return
+
+        async def tapped(send: Send) -> None:
+            call.raw_send = send
+            await answer_errors(call, exchange, work)
+
+        voice = DialectVoice(exchange)
+        await run_tapped(exchange, listeners, tapped, call.raw_send, voice, limits=limits)
+
+    async def chat(self, call: Call, exchange: Exchange) -> None:
+        """
+        Serve one chat exchange whose steps have run.
+
+        Raises:
+            PlanoError: Nothing was sent yet.
+        """
         exchange.route = await self.route(exchange)
         home = self.engine.family(exchange.route.candidates[0])
         answer = await self.engine.open(exchange, _prepare(exchange, home))
@@ -81,6 +116,16 @@ class Pipeline:
             await self._answer(call, exchange, answer)
             if answer.is_stream:
                 self.engine.settle(answer, exchange.error)
+        finally:
+            await answer.aclose()
+
+    async def ask(self, exchange: Exchange) -> ChatResponse:
+        """The whole answer to *exchange*, routed and attempted like any; no steps run."""
+        exchange.route = await self.route(exchange)
+        home = self.engine.family(exchange.route.candidates[0])
+        answer = await self.engine.open(exchange, _prepare(exchange, home))
+        try:
+            return await _response(exchange, answer)
         finally:
             await answer.aclose()
 
@@ -105,7 +150,7 @@ class Pipeline:
 
     async def _answer(self, call: Call, exchange: Exchange, answer: Answer) -> None:
         headers = encode_headers(answer_headers(exchange, answer))
-        same = answer.dialect is call.dialect and not exchange.response_filters
+        same = answer.dialect is call.dialect
         if exchange.stream:
             if same and answer.is_verbatim_stream:
                 await relay_stream(call, exchange, answer, headers)
@@ -115,12 +160,36 @@ class Pipeline:
         if same and answer.body is not None:
             body = answer.body
         else:
-            body = dumps(await _rewritten(call, exchange, answer))
+            response = await _response(exchange, answer)
+            body = dumps(call.dialect.write_response(response, exchange.request))
         exchange.timings.first_byte = time.monotonic()
         await call.reply(200, body, [_JSON, *headers])
         if exchange.usage is None and self._stages.finalizers:
             assert answer.dialect is not None
             exchange.usage = answer.dialect.read_response(answer.json or {}).usage
+
+
+async def answer_errors(call: Call, exchange: Exchange, work: Work) -> None:
+    """
+    Do *work*; answer what it raises in the client's dialect, if nothing was sent yet.
+
+    Raises:
+        Exception: *work* failed after the start.
+    """
+    try:
+        await work()
+    except ClientDisconnected:
+        exchange.disconnected = True
+    except Exception as exc:
+        exchange.error = exc
+        exchange.status = exc.status if isinstance(exc, PlanoError) else 500
+        if call.started:
+            raise
+        error = exc if isinstance(exc, PlanoError) else unexpected(exc, call.id)
+        try:
+            await call.reply_error(error, exchange)
+        except ClientDisconnected:
+            exchange.disconnected = True
 
 
 def _refuse_lost_state(request: ChatRequest, dialect: str) -> None:
@@ -132,9 +201,9 @@ def _refuse_lost_state(request: ChatRequest, dialect: str) -> None:
     """
     if request.dialect == dialect:
         return
-    for field in STATE_FIELDS:
-        if request.extras.get(field):
-            raise UnsupportedField(field, dialect, "the upstream keeps no state of this API")
+    for name in STATE_FIELDS:
+        if request.extras.get(name):
+            raise UnsupportedField(name, dialect, "the upstream keeps no state of this API")
 
 
 def _refuse_nothing_said(request: ChatRequest) -> None:
@@ -152,18 +221,16 @@ def _refuse_nothing_said(request: ChatRequest) -> None:
         raise RequestError(f"'{field}' holds a user's turn without content.", param=field)
 
 
-async def _rewritten(call: Call, exchange: Exchange, answer: Answer) -> JSONObject:
-    """The whole answer in the client's dialect."""
+async def _response(exchange: Exchange, answer: Answer) -> ChatResponse:
+    """The whole answer in neutral form."""
     assert answer.dialect is not None
     if answer.json is not None:
         response = answer.dialect.read_response(answer.json)
     else:
         response = await _accumulated(answer)
     response.model = response.model or answer.candidate.model
-    for step in exchange.response_filters:
-        response = step.on_response(response, exchange)
     exchange.usage = response.usage
-    return call.dialect.write_response(response, exchange.request)
+    return response
 
 
 async def _accumulated(answer: Answer) -> ChatResponse:

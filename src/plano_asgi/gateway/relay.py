@@ -2,7 +2,8 @@
 Relayed endpoints: everything that is not a chat dialect goes to the model's provider as it is.
 
 Only ``model`` changes on the way in, in a JSON body or in a multipart form; the answer's bytes,
-status and content type come back untouched, streamed as they arrive.
+status and content type come back untouched, streamed as they arrive. Steps see the texts of a JSON
+body; of a form (an uploaded file and what goes with it) nothing is looked at, only of its answer.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from plano_asgi._json import JSONObject
+from plano_asgi.asgi.request import json_object
 from plano_asgi.asgi.respond import encode_headers
 from plano_asgi.attempts import Answer
 from plano_asgi.errors import RequestError, UpstreamError
 from plano_asgi.exchange import Candidate, Exchange, Route
-from plano_asgi.gateway.call import Call, answer_headers, json_object
+from plano_asgi.gateway.call import Call, answer_headers
 from plano_asgi.gateway.pipeline import Pipeline
 from plano_asgi.providers.base import UpstreamCall, UpstreamProvider
 
@@ -41,22 +43,30 @@ NATIVE_ONLY = {
 """Relayed paths that only make sense at a provider which speaks the dialect itself."""
 
 
-def read_relayed(exchange: Exchange, content: bytes) -> None:
+def read_relayed(exchange: Exchange, content: bytes | None) -> bytes | None:
     """
     Read *content* into *exchange*: a JSON object, or a multipart form of which only the
-    ``model`` field is looked at.
+    ``model`` field is looked at; return it if it is a form. With ``None``, the body was read and
+    parsed before.
 
     Raises:
         RequestError: Neither, or no field ``model`` of type string.
     """
     content_type = exchange.headers.get("content-type", "")
-    if _is_form(content_type):
+    if content is not None and is_form(content_type):
         start, end = _model_span(content, content_type)
         exchange.model = content[start:end].decode("utf-8", "replace")
-    else:
+        return content
+    read_json(exchange, content)
+    return None
+
+
+def read_json(exchange: Exchange, content: bytes | None) -> None:
+    """Read a JSON object into *exchange*; with ``None``, its body was parsed before."""
+    if content is not None:
         exchange.body = json_object(content)
-        exchange.model = model_of(exchange.body)
-        exchange.stream = exchange.body.get("stream") is True
+    exchange.model = model_of(exchange.body)
+    exchange.stream = exchange.body.get("stream") is True
 
 
 def model_of(body: JSONObject) -> str | None:
@@ -72,19 +82,21 @@ def model_of(body: JSONObject) -> str | None:
     return model
 
 
-async def relay(call: Call, exchange: Exchange, pipeline: Pipeline, content: bytes) -> None:
+async def relay(
+    call: Call, exchange: Exchange, pipeline: Pipeline, form: bytes | None = None
+) -> None:
     """
-    Serve one relayed exchange whose body is *content*; a route it has already is kept.
+    Serve one relayed exchange, read before; a route it has already is kept. *form* is its body
+    where that is no JSON.
 
     Raises:
         RequestError: The path belongs to a dialect that no candidate speaks natively.
     """
-    read_relayed(exchange, content)
     route = exchange.route or await pipeline.route(exchange)
     if needed := NATIVE_ONLY.get(exchange.operation):
         route = _native(route, needed, exchange, pipeline)
     exchange.route = route
-    answer = await pipeline.engine.open(exchange, _prepare(exchange, call, content))
+    answer = await pipeline.engine.open(exchange, _prepare(exchange, form))
     try:
         await _pump(call, exchange, answer)
         pipeline.engine.settle(answer, exchange.error)
@@ -127,27 +139,29 @@ async def _pump(call: Call, exchange: Exchange, answer: Answer) -> None:
     await call.send({"type": "http.response.body", "body": b""})
 
 
-def _prepare(exchange: Exchange, call: Call, content: bytes) -> Prepare:
+def _prepare(exchange: Exchange, form: bytes | None) -> Prepare:
     content_type = exchange.headers.get("content-type", "")
-    is_form = _is_form(content_type)
 
     def prepare(candidate: Candidate, provider: UpstreamProvider) -> UpstreamCall:
-        form = _with_model(content, content_type, candidate.model) if is_form else None
+        content = None
+        if form is not None:
+            content = _with_model(form, content_type, candidate.model)
         return UpstreamCall(
             path=exchange.operation,
             dialect="",
             model=candidate.model,
             stream=exchange.stream,
             body=exchange.body,
-            content=form,
-            content_type=content_type if is_form else "application/json",
+            content=content,
+            content_type="application/json" if form is None else content_type,
             client_headers=exchange.headers,
         )
 
     return prepare
 
 
-def _is_form(content_type: str) -> bool:
+def is_form(content_type: str) -> bool:
+    """Whether a body of *content_type* is a multipart form."""
     return content_type.lower().startswith("multipart/form-data")
 
 

@@ -12,11 +12,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from plano_asgi.asgi.body import ClientDisconnected
+from plano_asgi.asgi.request import unexpected
 from plano_asgi.asgi.respond import RawHeaders
 from plano_asgi.attempts.answer import Answer, scrub_error
 from plano_asgi.errors import UpstreamError, UpstreamReset
 from plano_asgi.exchange import Exchange
-from plano_asgi.gateway.call import STREAM_HEADERS, Call, unexpected
+from plano_asgi.gateway.call import STREAM_HEADERS, Call
 from plano_asgi.gateway.stream_progress import Progress
 from plano_asgi.stream_events import (
     StreamEvent,
@@ -39,11 +40,11 @@ async def translate_stream(
     await call.start(200, [*STREAM_HEADERS, *headers])
     exchange.timings.first_byte = time.monotonic()
     try:
-        await emit(_encode(exchange, writer, progress, answer.events))
+        await emit(_encode(writer, progress, answer.events))
         with answer.time_limit():
             async with aclosing(rest_of(answer)) as rest:
                 async for events in rest:
-                    await emit(_encode(exchange, writer, progress, events))
+                    await emit(_encode(writer, progress, events))
                     if progress.failure or progress.has_ended:
                         break  # whatever follows, or however long the upstream lingers
     except UpstreamError as exc:
@@ -60,8 +61,7 @@ async def translate_stream(
         scrub_error(progress.failure, answer.sent_headers)
         last = writer.fail(progress.failure)
     else:
-        held = [event for step in exchange.response_filters for event in step.on_end(exchange)]
-        last = writer.write(held) + writer.finish()
+        last = writer.finish()
     await send({"type": "http.response.body", "body": last})
     if progress.has_ended:
         await answer.drain()
@@ -80,10 +80,6 @@ async def rest_of(answer: Answer) -> AsyncGenerator[list[StreamEvent]]:
     yield reader.close()
 
 
-def _encode(
-    exchange: Exchange, writer: StreamWriter, progress: Progress, events: list[StreamEvent]
-) -> bytes:
+def _encode(writer: StreamWriter, progress: Progress, events: list[StreamEvent]) -> bytes:
     events = progress.note(events)
-    for step in exchange.response_filters:
-        events = step.on_events(events, exchange)
     return writer.write(events) if events else b""

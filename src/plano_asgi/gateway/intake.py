@@ -1,0 +1,48 @@
+"""The exchange a call becomes: one that a middleware in front has made and read, or its own."""
+
+from __future__ import annotations
+
+from plano_asgi.asgi.known_paths import KNOWN_PATHS
+from plano_asgi.exchange import SCOPE_KEY, Exchange
+from plano_asgi.gateway.call import Call
+from plano_asgi.gateway.paths import Endpoint
+from plano_asgi.gateway.relay import is_form
+
+
+def shared_exchange(call: Call, endpoint: Endpoint) -> Exchange | None:
+    """
+    The exchange of a middleware in front, if it stands for this request and has read its
+    body.
+
+    A body of another API's shape is about to be rewritten: from here on the path's own layout
+    tells where texts stand.
+    """
+    found = call.scope.get(SCOPE_KEY)
+    known = KNOWN_PATHS[endpoint.path]
+    if (
+        not isinstance(found, Exchange)
+        or found.timings.ended is not None  # of an earlier request on the same scope
+        or found.path != call.scope["path"]
+        or (found.dialect, found.operation) != (call.dialect.name, known.operation)
+        or is_form(call.headers.get("content-type", ""))
+    ):
+        return None
+    found.layout = known.layout
+    return found
+
+
+def own_exchange(call: Call, endpoint: Endpoint) -> Exchange:
+    """A fresh exchange, its body still to be read."""
+    known = KNOWN_PATHS[endpoint.path]
+    return Exchange(
+        id=call.id,
+        operation=known.operation,
+        dialect=call.dialect.name,
+        path=call.scope["path"],
+        scope=call.scope,
+        headers=call.headers,
+        body={},
+        read_request=call.dialect.read_request,
+        identity=call.identity,
+        layout=known.layout,
+    )
