@@ -1,0 +1,193 @@
+"""
+Running guards: what one applies to, its time limit, its troubles, its record; several at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Literal
+
+import anyio
+import structlog
+
+from plano_asgi.asgi.deadline import time_limit
+from plano_asgi.errors import ContentBlocked, GuardUnavailable, PlanoError
+from plano_asgi.exchange import Audit, Exchange
+from plano_asgi.guards.audit import record
+from plano_asgi.guards.base import ALLOW, Guard, Side, Subject, Verdict
+from plano_asgi.passages import Passage
+
+_log = structlog.get_logger("plano_asgi")
+
+BLOCKED_MESSAGE = {
+    "request": "This request was blocked by a content policy.",
+    "answer": "This answer was blocked by a content policy.",
+}
+"""What the client reads where neither verdict, guard nor chain says something else."""
+
+_STATUS: dict[str, Literal["passed", "blocked", "redacted"]] = {
+    "allow": "passed",
+    "block": "blocked",
+    "redact": "redacted",
+}
+
+
+def applies(guard: Guard, exchange: Exchange, side: Side) -> bool:
+    """Whether *guard* judges *side* of *exchange*: its sides, models and paths."""
+    policy = guard.policy
+    return (
+        side in policy.sides
+        and (not policy.models or _any_match(policy.models, exchange.model or ""))
+        and (not policy.paths or _any_match(policy.paths, exchange.path))
+    )
+
+
+def passages_for(guard: Guard, passages: Iterable[Passage]) -> list[Passage]:
+    """Those of *passages* that *guard* is shown: of its origins, new ones only if it says so."""
+    policy = guard.policy
+    origins, all_turns = policy.origins, not policy.new_only
+    return [
+        passage
+        for passage in passages
+        if passage.origin in origins and (all_turns or passage.is_new)
+    ]
+
+
+async def run_guard(guard: Guard, subject: Subject, *, may_redact: bool = True) -> Verdict:
+    """
+    Ask *guard*, within its time limit, and record what came of it.
+
+    Args:
+        guard: Whatever it raises counts as "error"; its text is not logged, it may hold content.
+        subject: What it judges.
+        may_redact: Whether a redaction can still be made. Where it cannot, it is a block.
+
+    Returns:
+        What is to be done. ``ALLOW`` for ``report_only`` guards, and for a guard in trouble whose
+        ``on_error`` or ``on_timeout`` is "open".
+
+    Raises:
+        GuardUnavailable: It could not judge, and is "closed".
+    """
+    started = time.perf_counter()
+    try:
+        with time_limit(guard.policy.timeout_s):
+            verdict = await guard.check(subject)
+    except TimeoutError as exc:
+        return _trouble(guard, subject, "timeout", started, exc)
+    except Exception as exc:  # unable to judge, whatever the reason: on_error says what follows
+        return _trouble(guard, subject, "error", started, exc)
+    except anyio.get_cancelled_exc_class():
+        _record(guard, subject, "skipped", started, rule="cancelled")
+        raise
+    if verdict.action == "redact" and not may_redact:
+        verdict = replace(verdict, action="block", spans=())
+    status = _STATUS[verdict.action]
+    _record(guard, subject, status, started, rule=verdict.rule, score=verdict.score)
+    return ALLOW if guard.policy.report_only else verdict
+
+
+async def ask_all(
+    subjects: Sequence[tuple[Guard, Subject]],
+    message: str | None,
+    *,
+    may_redact: bool = True,
+) -> list[Verdict]:
+    """
+    Ask several guards at once; their verdicts ("allow" or "redact"), in the order of the guards.
+
+    Args:
+        subjects: Each guard and what it judges.
+        message: See ``blocked``.
+        may_redact: See ``run_guard``.
+
+    Raises:
+        ContentBlocked: At the first block; the others are cancelled.
+        GuardUnavailable: At the first that cannot judge and is closed; the others are cancelled.
+    """
+    if len(subjects) == 1:
+        return [await _passed(*subjects[0], message, may_redact)]
+    verdicts: dict[int, Verdict] = {}
+    failures: list[PlanoError] = []
+
+    async def ask(index: int) -> None:
+        try:
+            verdicts[index] = await _passed(*subjects[index], message, may_redact)
+        except PlanoError as exc:  # kept out of the task group, which would wrap it in a group
+            failures.append(exc)
+            tasks.cancel_scope.cancel()
+
+    if subjects:
+        async with anyio.create_task_group() as tasks:
+            for index in range(len(subjects)):
+                tasks.start_soon(ask, index)
+    if failures:
+        raise failures[0]
+    return [verdicts[index] for index in range(len(subjects))]
+
+
+def blocked(
+    guard: Guard, verdict: Verdict, side: Side, message: str | None = None
+) -> ContentBlocked:
+    """The error for a "block" of *guard*; its words: the verdict's, the guard's, else *message*."""
+    words = verdict.message or guard.policy.message or message or BLOCKED_MESSAGE[side]
+    return ContentBlocked(words, guard=guard.name, rule=verdict.rule)
+
+
+async def _passed(guard: Guard, subject: Subject, message: str | None, may_redact: bool) -> Verdict:
+    verdict = await run_guard(guard, subject, may_redact=may_redact)
+    if verdict.action == "block":
+        raise blocked(guard, verdict, subject.side, message)
+    return verdict
+
+
+def _trouble(
+    guard: Guard,
+    subject: Subject,
+    status: Literal["error", "timeout"],
+    started: float,
+    exc: Exception,
+) -> Verdict:
+    policy = guard.policy
+    _record(guard, subject, status, started)
+    _log.warning(
+        "guard_in_trouble",
+        request_id=subject.exchange.id,
+        guard=guard.name,
+        error=type(exc).__name__,
+    )
+    on_trouble = policy.on_timeout if status == "timeout" else policy.on_error
+    if on_trouble == "open" or policy.report_only:
+        return ALLOW
+    _record(guard, subject, "blocked", started, rule=status)
+    raise GuardUnavailable("The content could not be checked, and nothing passes unchecked.")
+
+
+def _record(
+    guard: Guard,
+    subject: Subject,
+    status: Literal["passed", "blocked", "redacted", "skipped", "error", "timeout"],
+    started: float,
+    *,
+    rule: str = "",
+    score: float | None = None,
+) -> None:
+    record(
+        subject.exchange,
+        Audit(
+            guard=guard.name,
+            side=subject.side,
+            status=status,
+            rule=rule,
+            score=score,
+            latency_s=time.perf_counter() - started,
+            report_only=guard.policy.report_only,
+        ),
+    )
+
+
+def _any_match(patterns: Sequence[str], value: str) -> bool:
+    return any(fnmatchcase(value, pattern) for pattern in patterns)
