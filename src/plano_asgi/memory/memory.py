@@ -1,0 +1,206 @@
+"""
+``Memory``: the step that trims, recalls and injects before the model call, and records after.
+
+Recalling may never be why an exchange fails: it has a time limit and fails open. Forgetting may
+never fail silently: ``delete_all`` raises where the store cannot be reached.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import structlog
+
+from plano_asgi.conversation import Message
+from plano_asgi.errors import ConfigurationError, MemoryUnavailable, RequestError
+from plano_asgi.exchange import Exchange
+from plano_asgi.memory.background import BackgroundQueue, Job
+from plano_asgi.memory.base import (
+    Injection,
+    MemoryHook,
+    MemoryStore,
+    Namespace,
+    Turn,
+)
+from plano_asgi.memory.injection import InjectionCache, inject, render, turn_key
+from plano_asgi.memory.namespace import NamespaceOf, check_namespace, identity, namespace_for
+from plano_asgi.memory.open_store import open_store
+from plano_asgi.memory.recall import Recall
+from plano_asgi.memory.record import Record
+from plano_asgi.memory.recorder import Recorder
+from plano_asgi.memory.tombstones import Tombstones
+
+_log = structlog.get_logger("plano_asgi")
+
+
+class Memory:
+    """
+    Memory for one kind of conversations; a request-side step.
+
+    Args:
+        store: A ``MemoryStore`` or its URL (``sqlite:///memory.db``, ``memory://``,
+            ``redis://...``, ``postgresql://...``).
+        namespace: Whose memory: a callable on the ASGI scope. Inside a gateway with ``auth=`` the
+            identity it vouched for is the default. ``None`` from it: no memory.
+        hooks: What to remember and how; recalling and recording turns by default.
+        recall_timeout_s: For all hooks together, before the model call; what is not there by then
+            is left out.
+        max_injection_chars: Of what is put in front of the model.
+        queue_size: Turns waiting to be recorded; what comes on top is dropped and counted.
+        turn_ttl_s: How long the steps of one tool loop share an injection.
+    """
+
+    def __init__(
+        self,
+        store: MemoryStore | str = "memory://",
+        *,
+        namespace: NamespaceOf = identity,
+        hooks: Sequence[MemoryHook] | None = None,
+        recall_timeout_s: float = 0.3,
+        max_injection_chars: int = 6000,
+        queue_size: int = 1000,
+        turn_ttl_s: float = 1800.0,
+        timer: Callable[[], float] = time.time,
+    ) -> None:
+        if not callable(namespace):
+            raise ConfigurationError("namespace must be a callable on the ASGI scope")
+        if recall_timeout_s <= 0 or max_injection_chars <= 0 or queue_size <= 0:
+            raise ConfigurationError("memory's bounds must be more than 0")
+        self.store = open_store(store) if isinstance(store, str) else store
+        self.hooks = tuple(hooks) if hooks is not None else (Recall(self.store), Record())
+        self.queue = BackgroundQueue(size=queue_size)
+        self._namespace_of = namespace
+        self._recall_timeout_s = recall_timeout_s
+        self._max_injection_chars = max_injection_chars
+        self._injections = InjectionCache(ttl_s=turn_ttl_s)
+        self._tombstones = Tombstones(self.store, timer=timer)
+        self._timer = timer
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Change *exchange* before the model call; arrange for its turn to be recorded."""
+        if exchange.operation != "chat" or exchange.state.get("memory.namespace") is not None:
+            return
+        namespace = namespace_for(exchange, self._namespace_of)
+        if namespace is None:
+            return
+        exchange.state["memory.namespace"] = namespace
+        asked = _new_messages(exchange)
+        key = turn_key(exchange)
+        try:
+            with anyio.fail_after(self._recall_timeout_s):
+                for hook in self.hooks:
+                    await hook.prepare(exchange, namespace)
+                text = await self._recalled(exchange, namespace, key)
+        except TimeoutError:
+            text = ""
+            _log.warning("memory_recall_timeout", request_id=exchange.id)
+        except MemoryUnavailable:
+            text = ""
+            _log.warning("memory_unavailable", request_id=exchange.id)
+        except Exception as exc:  # an embedder or a hook of the user's: open, and told
+            text = ""
+            trace = "".join(traceback.format_exception(exc))
+            _log.error("memory_recall_failed", request_id=exchange.id, trace=trace)
+        if text:
+            inject(exchange, text)
+        self._listen(exchange, namespace, asked)
+
+    async def delete_all(self, namespace: Namespace) -> dict[str, int]:
+        """
+        Forget everything of *namespace*: items with their texts and embeddings, summaries, what
+        waits to be written here and in other processes, injections that are still in use.
+
+        Returns:
+            How many there were: ``items``, ``queued``, ``injections`` and the hooks' own.
+
+        Raises:
+            MemoryUnavailable: The store cannot be reached; ask again.
+        """
+        check_namespace(namespace)
+        await self._tombstones.mark(namespace)
+        counts = {
+            "queued": await self.queue.forget(namespace),
+            "injections": self._injections.forget(namespace),
+        }
+        for hook in self.hooks:
+            counts |= await hook.forget(namespace)
+        counts["items"] = await self.store.delete_all(namespace)
+        return counts
+
+    @asynccontextmanager
+    async def lifespan(self, _app: object = None) -> AsyncGenerator[None]:
+        """Compose into the host's: what is queued at shutdown is still recorded."""
+        try:
+            yield
+        finally:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Work the queue off, for a bounded time, and close the store."""
+        with anyio.CancelScope(shield=True):
+            await self.queue.drain()
+            for hook in self.hooks:
+                await hook.aclose()
+            await self.store.aclose()
+
+    async def _recalled(self, exchange: Exchange, namespace: Namespace, key: bytes | None) -> str:
+        if key is None:
+            return ""
+        if (known := self._injections.get(namespace, key)) is not None:
+            return known
+        found = [await hook.recall(exchange, namespace) for hook in self.hooks]
+        injections = [injection for injection in found if injection is not None]
+        text = self._rendered(injections) if injections else ""
+        self._injections.put(namespace, key, text)
+        return text
+
+    def _rendered(self, injections: list[Injection]) -> str:
+        return render(injections, max_chars=self._max_injection_chars)
+
+    def _listen(self, exchange: Exchange, namespace: Namespace, asked: Sequence[Message]) -> None:
+        asked_at = self._timer()
+
+        def done(turn: Turn) -> None:
+            turn = scrubbed(turn, exchange)
+            job = Job(
+                namespace, "record", lambda: self._record(turn, exchange, namespace, asked_at)
+            )
+            self.queue.put(job)
+
+        exchange.response_filters.append(Recorder(asked, done))
+
+    async def _record(
+        self, turn: Turn, exchange: Exchange, namespace: Namespace, asked_at: float
+    ) -> None:
+        for hook in self.hooks:
+            items = await hook.record(turn, exchange, namespace)
+            # Asked late: a hook may take its time, and the user may have been forgotten meanwhile.
+            if items and not await self._tombstones.cover(namespace, asked_at):
+                await self.store.add(namespace, items)
+
+
+def scrubbed(turn: Turn, exchange: Exchange) -> Turn:
+    """*turn* as it may be kept: with nothing in it that only this exchange can make sense of."""
+    for scrub in exchange.scrubbers:
+        for message in (*turn.asked, *turn.answered):
+            for part in message.parts:
+                text: Any = getattr(part, "text", None)
+                if isinstance(text, str):
+                    part.text = scrub(text)  # type: ignore[union-attr]  # it has one
+    return turn
+
+
+def _new_messages(exchange: Exchange) -> list[Message]:
+    """The turns that came with this request: those after the last answer."""
+    try:
+        request = exchange.read_request(exchange.body)
+    except RequestError:
+        return []  # whoever serves it says so
+    messages = request.messages
+    last = max((n for n, m in enumerate(messages) if m.role == "assistant"), default=-1)
+    return [m for m in messages[last + 1 :] if m.role in ("user", "tool")]
