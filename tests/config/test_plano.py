@@ -109,9 +109,10 @@ def test_safety_features_not_yet_enforced_are_refused_by_name(tmp_path: Path) ->
     """Silence would be unsafe; it can be overruled in words."""
     text = HEAD + (
         "model_providers: [{model: openai/gpt-4o, access_key: $KEY}]\n"
-        "prompt_guards: {input_guards: {jailbreak: {on_exception: {message: 'no'}}}}\n"
+        "ratelimits: [{model: gpt-4o, selector: {key: k, value: v},"
+        " limit: {tokens: 1, unit: day}}]\n"
     )
-    with pytest.raises(ConfigError, match="prompt_guards"):
+    with pytest.raises(ConfigError, match="ratelimits"):
         from_text(tmp_path, text, KEY="the-key")
     path = tmp_path / "plano_config.yaml"
     assert Plano.from_yaml(path, environ={"KEY": "the-key"}, allow_unsupported=True)

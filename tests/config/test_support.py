@@ -31,6 +31,14 @@ def asked(**more: Any) -> list[tuple[str, str]]:
         {"retries": {"max_attempts": 2}, "cors": {"allow_origins": ["*"]}},
         {"model_aliases": {"a": {"targets": [{"model": "gpt-4o"}], "fallbacks": ["gpt-4o"]}}},
         {"mode": "llm", "listeners": [{"type": "model", "name": "m", "max_retries": 2}]},
+        {"prompt_guards": {"input_guards": {"jailbreak": {"on_exception": {"message": "no"}}}}},
+        {"guards": {"use": [{"type": "secrets"}]}, "memory": {"store": "memory://"}},
+        {
+            "filters": [{"id": "f", "url": URL}],
+            "listeners": [
+                {"type": "model", "name": "m", "input_filters": ["f"], "output_filters": ["f"]}
+            ],
+        },
     ],
 )
 def test_what_is_supported_or_default_is_not_reported(more: dict[str, Any]) -> None:
@@ -46,17 +54,23 @@ MODEL = {"type": "model", "name": "m"}
     ("more", "issues"),
     [
         (
-            {"prompt_guards": {"input_guards": {"jailbreak": {"on_exception": {"message": "no"}}}}},
-            [("refuse", "prompt_guards")],
-        ),
-        ({"guards": ["pii"]}, [("refuse", "guards")]),
-        (
-            {"filters": FILTERS, "listeners": [MODEL | {"input_filters": ["f"]}]},
-            [("refuse", "listeners.0.input_filters"), ("warn", "filters")],
-        ),
-        (
-            {"filters": FILTERS, "listeners": [MODEL | {"output_filters": ["f"]}]},
-            [("refuse", "listeners.0.output_filters"), ("warn", "filters")],
+            {
+                "filters": FILTERS,
+                "agents": [{"id": "g", "url": URL}],
+                "listeners": [
+                    {
+                        "type": "agent",
+                        "name": "a",
+                        "port": 1,
+                        "agents": [{"id": "g", "description": "d", "input_filters": ["f"]}],
+                    },
+                ],
+            },
+            [
+                ("warn", "listeners.0.agents.0.input_filters"),
+                ("warn", "listeners.0.type"),
+                ("warn", "agents"),
+            ],
         ),
         (
             {
@@ -132,6 +146,7 @@ def test_features_to_come_are_reported_by_name(
 HONOURED = {
     *("version", "listeners", "model_providers", "model_aliases", "overrides", "mode"),
     *("auth", "limits", "retries", "cors"),
+    *("prompt_guards", "guards", "memory", "filters"),
 }
 
 

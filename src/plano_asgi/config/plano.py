@@ -18,8 +18,11 @@ from plano_asgi.config.compose import (
     model_from_entry,
 )
 from plano_asgi.config.environment import providers_from_environment
+from plano_asgi.config.filters import build_filters
+from plano_asgi.config.guards import build_chain, build_prompt_guard
 from plano_asgi.config.issues import ConfigError
 from plano_asgi.config.load import load_config
+from plano_asgi.config.memory import build_memory
 from plano_asgi.config.schema import PlanoConfig
 from plano_asgi.config.support import unsupported
 from plano_asgi.errors import ConfigurationError
@@ -125,12 +128,15 @@ class Plano(Gateway):
         named = {name for alias in config.model_aliases.values() for name in alias.references}
         if ECHO in named - {model.model for model in models}:
             models.append(Model(ECHO))  # built in: an alias may lead to it without an entry
-        return cls(
-            models,
-            aliases={name: alias_from_entry(a) for name, a in config.model_aliases.items()},
-            environ={},  # a file says itself which variables it reads
-            **_options_from(config) | options,
-        )
+        models_and_names: dict[str, Any] = {
+            "models": models,
+            "aliases": {name: alias_from_entry(a) for name, a in config.model_aliases.items()},
+            "environ": {},  # a file says itself which variables it reads
+        }
+        plain = _options_from(config)
+        # What guards and memory ask is asked of the same models, and not guarded itself.
+        asking = Plano(**models_and_names, **_without_door(plain | options))
+        return cls(**models_and_names, **plain | _request_side(config, asking) | options)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **options: Any) -> Self:
@@ -168,6 +174,26 @@ def _options_from(config: PlanoConfig) -> dict[str, Any]:
     if config.cors is not None:
         options["cors_origins"] = config.cors.allow_origins
     return options
+
+
+def _request_side(config: PlanoConfig, asking: Gateway) -> dict[str, Any]:
+    """The filters, guards and memory that a file describes."""
+    options: dict[str, Any] = {}
+    if (filters := build_filters(config)) is not None:
+        options["filters"] = filters
+    chains = [build_chain(config.guards, asking)] if config.guards is not None else []
+    if config.prompt_guards and (chain := build_prompt_guard(config.prompt_guards)):
+        chains.insert(0, chain)
+    if chains:
+        options["guards"] = chains
+    if config.memory is not None:
+        options["memory"] = build_memory(config.memory, asking)
+    return options
+
+
+def _without_door(options: Mapping[str, Any]) -> dict[str, Any]:
+    """*options* for a gateway that nobody calls from outside: how it reaches its models."""
+    return {k: v for k, v in options.items() if k in ("retry", "breaker", "limits", "transports")}
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

@@ -263,6 +263,16 @@ def check_ratelimits(document: Document) -> Iterator[Finding]:
             yield Finding(("ratelimits", index), message, "warn", show=False)
 
 
+def check_memory(document: Document) -> Iterator[Finding]:
+    """Memory is by identity, and ``auth`` is what vouches for one."""
+    if document.get("memory") is not None and document.get("auth") is None:
+        message = (
+            "is by identity: without 'auth', or a host app that sets scope['user'], nothing is "
+            "remembered"
+        )
+        yield Finding(("memory",), message, "warn", show=False)
+
+
 RULES: tuple[Rule, ...] = (
     check_aliases,
     check_preferences,
@@ -271,5 +281,6 @@ RULES: tuple[Rule, ...] = (
     check_listeners,
     check_prompt_targets,
     check_ratelimits,
+    check_memory,
 )
 """Every check, in the order of the report."""

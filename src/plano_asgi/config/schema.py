@@ -8,12 +8,14 @@ as a list, variables filled in. The models say what each value may be; what span
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from pydantic import Field, PrivateAttr
 
 from plano_asgi.config.issues import Issue
 from plano_asgi.config.schema_base import ConfigModel, Name
+from plano_asgi.config.schema_guards import Guards
+from plano_asgi.config.schema_memory import Memory
 from plano_asgi.config.schema_models import ModelAlias, ModelProvider
 from plano_asgi.config.schema_operations import (
     Auth,
@@ -81,8 +83,8 @@ class PlanoConfig(ConfigModel):
     limits: Limits = Field(default_factory=Limits)
     retries: Retries = Field(default_factory=Retries)
     cors: Cors | None = None
-    guards: Any = None
-    """Reserved."""
+    guards: Guards | None = None
+    memory: Memory | None = None
 
     _warnings: tuple[Issue, ...] = PrivateAttr(default=())
 

@@ -18,16 +18,10 @@ from plano_asgi.config.schema_base import ConfigModel
 Row: TypeAlias = tuple[Severity, str]
 
 UNSUPPORTED: Mapping[str, Row] = {
-    "prompt_guards": ("refuse", "guards are not in this release: no prompt would be checked"),
-    "guards": ("refuse", "guards are not in this release: nothing would be checked"),
     "ratelimits": ("refuse", "rate limits are not in this release: none would hold"),
-    "listeners.*.input_filters": (
-        "refuse",
-        "filters are not in this release: requests would go upstream unfiltered",
-    ),
-    "listeners.*.output_filters": (
-        "refuse",
-        "filters are not in this release: answers would reach clients unfiltered",
+    "listeners.*.agents.*.input_filters": (
+        "warn",
+        "agents are not in this release: filters of theirs filter nothing",
     ),
     "listeners.*.type=agent": (
         "warn",
@@ -46,7 +40,6 @@ UNSUPPORTED: Mapping[str, Row] = {
         "a CA bundle of its own is not in this release: the system's would be trusted",
     ),
     "agents": ("warn", "agents are not in this release"),
-    "filters": ("warn", "filters are not in this release"),
     "endpoints": ("warn", "endpoints serve prompt targets, which are not in this release"),
     "system_prompt": ("warn", "belongs to prompt targets, which are not in this release"),
     "routing_preferences": (
