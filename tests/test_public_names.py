@@ -8,9 +8,11 @@ import sys
 import plano_asgi
 
 NAMES = """
-Alias ApiKeys AzureOpenAI Bedrock BreakerPolicy ConfigError ConfigurationError Exchange Limits Model
-Plano PlanoError Provider ProviderProfile ResponseFilter RetryPolicy Route RouteRule Target Timeouts
-__version__
+Alias AnswerInstead AnswerStopped ApiKeys AzureOpenAI Bedrock BreakerPolicy ConfigError
+ConfigurationError Exchange Filter FilterChain ForgetRoute Guard GuardChain HTTPFilter Limits
+MCPFilter Memory Model Plano PlanoError PlanoGuard PlanoMemory Provider ProviderProfile
+ResponseFilter RetryPolicy Route RouteRule Subject Target Timeouts Verdict __version__
+default_guards guard install
 """
 
 

@@ -2,13 +2,19 @@
 plano-asgi: delivery infrastructure for agentic apps, inside any ASGI service.
 
     app.mount("/v1", Plano.from_yaml("plano_config.yaml"))
+    app.add_middleware(PlanoGuard)
 """
 
 from plano_asgi.attempts import BreakerPolicy, RetryPolicy
 from plano_asgi.config import ConfigError, Model, Plano
 from plano_asgi.errors import ConfigurationError, PlanoError
-from plano_asgi.exchange import Exchange, ResponseFilter
+from plano_asgi.exchange import AnswerInstead, AnswerStopped, Exchange, ResponseFilter
+from plano_asgi.filters import Filter, FilterChain, HTTPFilter, MCPFilter
 from plano_asgi.gateway import ApiKeys, Limits
+from plano_asgi.guards import Guard, Subject, Verdict, default_guards, guard
+from plano_asgi.guards.chain import GuardChain
+from plano_asgi.memory import ForgetRoute, Memory
+from plano_asgi.middleware import PlanoGuard, PlanoMemory, install
 from plano_asgi.providers import AzureOpenAI, Bedrock, Provider, ProviderProfile
 from plano_asgi.providers.client import Timeouts
 from plano_asgi.routing import Alias, Route, RouteRule, Target
@@ -17,6 +23,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Alias",
+    "AnswerInstead",
+    "AnswerStopped",
     "ApiKeys",
     "AzureOpenAI",
     "Bedrock",
@@ -24,17 +32,32 @@ __all__ = [
     "ConfigError",
     "ConfigurationError",
     "Exchange",
+    "Filter",
+    "FilterChain",
+    "ForgetRoute",
+    "Guard",
+    "GuardChain",
+    "HTTPFilter",
     "Limits",
+    "MCPFilter",
+    "Memory",
     "Model",
     "Plano",
     "PlanoError",
+    "PlanoGuard",
+    "PlanoMemory",
     "Provider",
     "ProviderProfile",
     "ResponseFilter",
     "RetryPolicy",
     "Route",
     "RouteRule",
+    "Subject",
     "Target",
     "Timeouts",
+    "Verdict",
     "__version__",
+    "default_guards",
+    "guard",
+    "install",
 ]
