@@ -12,9 +12,7 @@ SRC = Path(__file__).resolve().parents[1] / "src" / "plano_asgi"
 _GROUND = "_json ask errors conversation stream_events passages"
 _LOW = f"{_GROUND} exchange"
 _MIDDLE = f"{_LOW} identities pricing wire asgi stores signals embeddings"
-_SIBLINGS = (
-    "providers routing guards filters memory agents functions telemetry limits cache state"
-)
+_SIBLINGS = "providers routing guards filters memory agents functions telemetry limits cache state"
 MAY_IMPORT = {
     "_json": "",
     "errors": "",
