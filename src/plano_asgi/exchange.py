@@ -119,6 +119,8 @@ class Exchange:
     timings: Timings = field(default_factory=lambda: Timings(started=time.monotonic()))
     usage: Usage | None = None
     status: int | None = None
+    response_headers: dict[str, str] = field(default_factory=dict)
+    """Sent with the answer besides, and with an error; lower-case names."""
     error: Exception | None = None
     disconnected: bool = False
     response: ChatResponse | None = None

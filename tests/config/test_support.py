@@ -32,6 +32,8 @@ def asked(**more: Any) -> list[tuple[str, str]]:
         {"model_aliases": {"a": {"targets": [{"model": "gpt-4o"}], "fallbacks": ["gpt-4o"]}}},
         {"mode": "llm", "listeners": [{"type": "model", "name": "m", "max_retries": 2}]},
         {"prompt_guards": {"input_guards": {"jailbreak": {"on_exception": {"message": "no"}}}}},
+        {"routing_preferences": [{"name": "n", "description": "d", "models": ["gpt-4o"]}]},
+        {"model_metrics_sources": [{"type": "cost", "provider": "models.dev"}]},
         {"guards": {"use": [{"type": "secrets"}]}, "memory": {"store": "memory://"}},
         {
             "filters": [{"id": "f", "url": URL}],
@@ -118,18 +120,10 @@ MODEL = {"type": "model", "name": "m"}
                 ("warn", "overrides.new"),
             ],
         ),
-        (
-            {"routing_preferences": [{"name": "n", "description": "d", "models": ["gpt-4o"]}]},
-            [("warn", "routing_preferences")],
-        ),
         ({"tracing": {"random_sampling": 5}}, [("warn", "tracing")]),
         ({"state_storage": {"type": "memory"}}, [("warn", "state_storage")]),
         ({"prompt_caching": {"enabled": True}}, [("warn", "prompt_caching.enabled")]),
         ({"routing": {"session_ttl_seconds": 5}}, [("warn", "routing")]),
-        (
-            {"model_metrics_sources": [{"type": "cost", "provider": "models.dev"}]},
-            [("warn", "model_metrics_sources")],
-        ),
         (
             {"model_providers": [{"model": "openai/x", "capabilities": {"context_window": 9}}]},
             [("warn", "model_providers.0.capabilities")],
@@ -147,6 +141,7 @@ HONOURED = {
     *("version", "listeners", "model_providers", "model_aliases", "overrides", "mode"),
     *("auth", "limits", "retries", "cors"),
     *("prompt_guards", "guards", "memory", "filters"),
+    *("routing_preferences", "model_metrics_sources"),
 }
 
 

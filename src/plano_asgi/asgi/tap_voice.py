@@ -139,8 +139,8 @@ def error_headers(error: PlanoError) -> dict[str, str]:
 
 
 def exchange_headers(exchange: Exchange) -> dict[str, str]:
-    """What the gateway says of the way it took."""
-    headers: dict[str, str] = {}
+    """What steps have left for the client, and what the gateway says of the way it took."""
+    headers = dict(exchange.response_headers)
     if exchange.attempts:
         headers["x-plano-attempts"] = str(len(exchange.attempts))
     if exchange.served_by is not None:

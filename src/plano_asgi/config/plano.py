@@ -23,6 +23,7 @@ from plano_asgi.config.guards import build_chain, build_prompt_guard
 from plano_asgi.config.issues import ConfigError
 from plano_asgi.config.load import load_config
 from plano_asgi.config.memory import build_memory
+from plano_asgi.config.routing import build_preferences
 from plano_asgi.config.schema import PlanoConfig
 from plano_asgi.config.support import unsupported
 from plano_asgi.errors import ConfigurationError
@@ -136,7 +137,10 @@ class Plano(Gateway):
         plain = _options_from(config)
         # What guards and memory ask is asked of the same models, and not guarded itself.
         asking = Plano(**models_and_names, **_without_door(plain | options))
-        return cls(**models_and_names, **plain | _request_side(config, asking) | options)
+        described = _request_side(config, asking)
+        for name in _PARTS:
+            described[name] = [*described.get(name, ()), *options.pop(name, ())]
+        return cls(**models_and_names, **plain | described | options)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **options: Any) -> Self:
@@ -176,9 +180,15 @@ def _options_from(config: PlanoConfig) -> dict[str, Any]:
     return options
 
 
+_PARTS = ("steps", "rules", "finalizers", "resources")
+
+
 def _request_side(config: PlanoConfig, asking: Gateway) -> dict[str, Any]:
     """The filters, guards and memory that a file describes."""
     options: dict[str, Any] = {}
+    if config.routing_preferences:
+        parts = build_preferences(config, asking)
+        options |= {name: getattr(parts, name) for name in _PARTS}
     if (filters := build_filters(config)) is not None:
         options["filters"] = filters
     chains = [build_chain(config.guards, asking)] if config.guards is not None else []

@@ -19,7 +19,10 @@ from plano_asgi.config.schema_base import (
 Prefer = Literal["cheapest", "fastest", "long_context_quality", "none"]
 """How the models of a preference are ranked; ``none`` keeps their order."""
 
-_METRICS_PROVIDERS = {"cost": ("digitalocean", "models.dev"), "latency": ("prometheus",)}
+_METRICS_PROVIDERS = {
+    "cost": ("digitalocean", "models.dev", "genai-prices"),
+    "latency": ("prometheus", "self"),
+}
 
 
 class SelectionPolicy(ConfigModel):
@@ -35,6 +38,8 @@ class RoutingPreference(ConfigModel):
     description: str
     models: tuple[Name, ...] = Field(min_length=1)
     selection_policy: SelectionPolicy | None = None
+    examples: tuple[Name, ...] = ()
+    """Ours: things a user might say; local selectors learn from them."""
 
     @property
     def prefer(self) -> Prefer:
@@ -46,7 +51,8 @@ class ModelMetricsSource(ConfigModel):
     """Where prices (``cost``) or response times (``latency``) come from."""
 
     type: Literal["cost", "latency"]
-    provider: Literal["digitalocean", "models.dev", "prometheus"]
+    provider: Literal["digitalocean", "models.dev", "prometheus", "genai-prices", "self"]
+    """Ours: the bundled ``genai-prices``, and ``self``, times measured by this gateway."""
     url: HTTPURL | None = None
     query: Name | None = None
     """PromQL; one value per label ``model_name``."""
@@ -60,7 +66,7 @@ class ModelMetricsSource(ConfigModel):
         providers = _METRICS_PROVIDERS[self.type]
         if self.provider not in providers:
             raise ValueError(f"a {self.type} source has provider {' or '.join(providers)}")
-        if self.type == "latency" and not (self.url and self.query):
+        if self.provider == "prometheus" and not (self.url and self.query):
             raise ValueError("a latency source needs 'url' and 'query'")
         if self.type == "cost" and self.query:
             raise ValueError("'query' belongs to a latency source")

@@ -42,11 +42,6 @@ UNSUPPORTED: Mapping[str, Row] = {
     "agents": ("warn", "agents are not in this release"),
     "endpoints": ("warn", "endpoints serve prompt targets, which are not in this release"),
     "system_prompt": ("warn", "belongs to prompt targets, which are not in this release"),
-    "routing_preferences": (
-        "warn",
-        "preference routing is not in this release: the model a client names is used",
-    ),
-    "model_metrics_sources": ("warn", "rankings by price or speed are not in this release"),
     "routing": ("warn", "sessions are not in this release: no conversation is bound to a model"),
     "prompt_caching.enabled": (
         "warn",
@@ -59,9 +54,7 @@ UNSUPPORTED: Mapping[str, Row] = {
     ),
     "tracing": ("warn", "tracing is not in this release: no span is exported"),
     "model_providers.*.capabilities": ("warn", "choosing by capability is not in this release"),
-    "overrides.llm_routing_model": ("warn", "preference routing is not in this release"),
     "overrides.agent_orchestration_model": ("warn", "agents are not in this release"),
-    "overrides.orchestrator_model_context_length": ("warn", "routing models are not asked"),
     "overrides.use_agent_orchestrator": ("warn", "agents are not in this release"),
     "overrides.optimize_context_window": ("warn", "prompt targets are not in this release"),
     "overrides.prompt_target_intent_matching_threshold": (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -29,6 +30,7 @@ from plano_asgi.gateway.call import Call, error_dialect
 from plano_asgi.gateway.chat import read_chat
 from plano_asgi.gateway.cors import CORS
 from plano_asgi.gateway.count_tokens import count_tokens
+from plano_asgi.gateway.decide import decide
 from plano_asgi.gateway.intake import own_exchange, shared_exchange
 from plano_asgi.gateway.model_list import serve_models
 from plano_asgi.gateway.paths import Endpoint, match
@@ -63,6 +65,14 @@ class Limits:
     max_filtered_bytes: int = MAX_FILTERED_BYTES
 
 
+class Resource(Protocol):
+    """Something that works in the background while the gateway serves."""
+
+    def lifespan(self) -> AbstractAsyncContextManager[None]:
+        """Entered at the start, left at shutdown."""
+        ...
+
+
 class Gateway:
     """
     The gateway as an ASGI app: mount it anywhere, or serve it by itself.
@@ -79,6 +89,7 @@ class Gateway:
         steps, rules, finalizers: See ``pipeline``.
         filters, guards, memory: Run after *steps*, in the order of ``RequestSide``, on every
             endpoint that takes JSON, token counts included; ``memory`` on chat only.
+        resources: Objects with a ``lifespan()``, entered with the gateway's.
         cors_origins: Origins that browsers may call from; ``["*"]`` for any.
     """
 
@@ -97,6 +108,7 @@ class Gateway:
         retry: RetryPolicy | None = None,
         breaker: BreakerPolicy | None = None,
         limits: Limits | None = None,
+        resources: Sequence[Resource] = (),
         cors_origins: Sequence[str] = (),
         transports: TransportPool | None = None,
         timer: Callable[[], float] = time.monotonic,
@@ -105,6 +117,7 @@ class Gateway:
         self.providers = dict(providers)
         self._auth = auth
         self._limits = limits or Limits()
+        self._resources = tuple(resources)
         self._transports = transports or TransportPool()
         engine = Engine(
             self.providers,
@@ -140,7 +153,10 @@ class Gateway:
     async def lifespan(self, _app: object = None) -> AsyncGenerator[None]:
         """Compose into the host's lifespan: ``FastAPI(lifespan=plano.lifespan)``."""
         try:
-            async with self._request_side.lifespan():
+            async with AsyncExitStack() as stack:
+                for resource in self._resources:
+                    await stack.enter_async_context(resource.lifespan())
+                await stack.enter_async_context(self._request_side.lifespan())
                 yield
         finally:
             await self._transports.aclose()
@@ -163,6 +179,11 @@ class Gateway:
         ``body["model"]``. As ``ask`` otherwise.
         """
         return await post_json(self._pipeline, path, body)
+
+    @property
+    def transports(self) -> TransportPool:
+        """The connections that the gateway uses."""
+        return self._transports
 
     def missing(self) -> list[str]:
         """What is still to be configured, a sentence for each provider; for readiness pages."""
@@ -256,6 +277,9 @@ class Gateway:
         if endpoint.kind == "chat":
             read_chat(exchange, content)
             await pipeline.run(call, exchange, lambda: pipeline.chat(call, exchange))
+        elif endpoint.kind == "decision":
+            read_chat(exchange, content)
+            await pipeline.run(call, exchange, lambda: decide(call, exchange, pipeline))
         elif endpoint.kind == "count_tokens":
             read_json(exchange, content)
             await pipeline.run(call, exchange, lambda: count_tokens(call, exchange, pipeline))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-Kind = Literal["chat", "relay", "models", "count_tokens", "root"]
+Kind = Literal["chat", "decision", "relay", "models", "count_tokens", "root"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,12 @@ ENDPOINTS = (
     Endpoint("/", "root", _GET),
 )
 _BY_PATH = {endpoint.path: endpoint for endpoint in ENDPOINTS}
+_DECISIONS = {
+    endpoint.path: replace(endpoint, kind="decision")
+    for endpoint in ENDPOINTS
+    if endpoint.kind == "chat"
+}
+"""Below ``/routing``: where the request would go, and no model asked."""
 _MODELS = _BY_PATH["/models"]
 
 
@@ -74,6 +80,9 @@ def match(path: str, root_path: str) -> tuple[Endpoint, str] | None:
             path = path[3:]
     if endpoint := _BY_PATH.get(path or "/"):
         return endpoint, ""
+    if path.startswith("/routing/"):
+        path = path.removeprefix("/routing").removeprefix("/v1")
+        return (_DECISIONS[path], "") if path in _DECISIONS else None
     if path.startswith("/models/"):
         return _MODELS, path.removeprefix("/models/")
     return None

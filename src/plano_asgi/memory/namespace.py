@@ -10,9 +10,10 @@ from plano_asgi.exchange import SCOPE_KEY, Exchange
 from plano_asgi.identities import identity_name
 from plano_asgi.memory.base import Namespace
 
-NamespaceOf: TypeAlias = Callable[[Mapping[str, Any]], str | Sequence[str] | None]
+NamespaceOf: TypeAlias = Callable[[Any], str | Sequence[str] | None]
 """
-The namespace for an ASGI scope: a name or several, ``None`` or empty for no memory.
+The namespace for an ASGI scope, however the host types one: a name or several, ``None`` or empty
+for no memory.
 
 ``lambda scope: scope["user"].id`` is one. A ``KeyError`` or ``AttributeError`` means that nobody
 is logged in, and so no memory.

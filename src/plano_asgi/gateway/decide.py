@@ -1,0 +1,23 @@
+"""``POST /routing/v1/...``: where a request would go, without asking the model."""
+
+from __future__ import annotations
+
+from plano_asgi.errors import ModelNotFound, RequestError
+from plano_asgi.exchange import Exchange
+from plano_asgi.gateway.call import Call
+from plano_asgi.gateway.pipeline import Pipeline
+from plano_asgi.routing.decision import DECISION_KEY, decision
+
+
+async def decide(call: Call, exchange: Exchange, pipeline: Pipeline) -> None:
+    """
+    Answer with the decision about *exchange*. Its own model may be missing or unknown here: the
+    preferences are what is asked for.
+    """
+    try:
+        exchange.route = await pipeline.route(exchange)
+    except (ModelNotFound, RequestError):
+        if DECISION_KEY not in exchange.state:
+            raise
+    exchange.status = 200
+    await call.reply_json(decision(exchange, exchange.route))
