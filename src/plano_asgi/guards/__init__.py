@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from plano_asgi.guards.words import Regex, Words
 
 _WHERE = {
-
     "Exfiltration": "exfiltration",
     "Format": "limits",
     "GuardChain": "chain",

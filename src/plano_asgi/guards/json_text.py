@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Literal
 
 from plano_asgi._json import dumps_str
@@ -20,6 +20,7 @@ from plano_asgi.guards.holdback import MatchFound
 from plano_asgi.guards.matching import Match, Matcher
 from plano_asgi.guards.patterns import Overflow
 from plano_asgi.guards.scan import Scan, scan_of
+from plano_asgi.guards.steps import done
 
 _BLANK = re.compile(r"\s*")
 _STRUCTURE = re.compile(r"[\s{}\[\]:,]*")
@@ -76,9 +77,19 @@ class JSONHoldback:
 
 def find_json(raw: str, matcher: Matcher) -> tuple[str, list[Match]]:
     """*raw* redacted, and the matches; these count from the start of their own string."""
+    return done(finding_json(raw, matcher, len(raw) + 1))
+
+
+def finding_json(
+    raw: str, matcher: Matcher, piece_chars: int
+) -> Generator[None, None, tuple[str, list[Match]]]:
+    """``find_json`` in steps: *piece_chars* of *raw* are read between two of them."""
     matches: list[Match] = []
     text = _JSONText(matcher, matches.append)
-    text.read(raw, is_last=True)
+    for start in range(0, len(raw), piece_chars):
+        text.read(raw[start : start + piece_chars], is_last=False)
+        yield
+    text.read("", is_last=True)
     return text.take(), matches
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Literal
 
 from plano_asgi.guards.base import Span, Verdict, block, redact
-from plano_asgi.guards.json_text import find_json
+from plano_asgi.guards.json_text import finding_json
 from plano_asgi.guards.matching import Match, Matcher
 from plano_asgi.guards.patterns import Overflow
+from plano_asgi.guards.scan import Scannable
+from plano_asgi.guards.steps import PIECE_CHARS, done
 from plano_asgi.passages import Passage
 
 
@@ -36,26 +38,58 @@ def judge_passages(
     What a matcher says of *passages*, as a verdict: its rule is the rule matched (all of them,
     joined by commas, for a redaction), its score that of the surest match.
     """
+    return done(judging_passages(passages, matcher, mode=mode))
+
+
+def judging_passages(
+    passages: Iterable[Passage],
+    matcher: Matcher,
+    *,
+    mode: Literal["redact", "block"],
+    piece_chars: int = PIECE_CHARS,
+) -> Generator[None, None, Verdict]:
+    """``judge_passages`` in steps, one about every *piece_chars* characters."""
     spans: list[Span] = []
     found: list[Match] = []
+    seen = 0
     for passage in passages:
-        if passage.is_json:
-            text, matches = find_json(passage.text, matcher)
-            if matches:
-                spans.append(
-                    Span(passage=passage, start=0, end=len(passage.text), replacement=text)
-                )
-        else:
-            matches = matcher.find(passage.text)
-            spans += (
-                Span(passage=passage, start=m.start, end=m.end, replacement=m.replacement)
-                for m in matches
-            )
+        seen += len(passage.text) + _PASSAGE_CHARS
+        if seen >= piece_chars:
+            seen = 0
+            yield
+        matches, changes = yield from _finding(passage, matcher, piece_chars)
+        spans += changes
         for match in matches:
             if mode == "block" or isinstance(match, Overflow):
                 return block(match.rule, score=match.score)
         found += matches
     return redact(spans, rule_names(found), score=max((m.score for m in found), default=None))
+
+
+_PASSAGE_CHARS = 64
+"""What one more passage costs, in characters looked through."""
+
+
+def _finding(
+    passage: Passage, matcher: Matcher, piece_chars: int
+) -> Generator[None, None, tuple[list[Match], list[Span]]]:
+    text = passage.text
+    if passage.is_json:
+        new, matches = yield from finding_json(text, matcher, piece_chars)
+        whole = Span(passage=passage, start=0, end=len(text), replacement=new)
+        return matches, [whole] if matches else []
+    if len(text) > piece_chars and isinstance(matcher, Scannable):
+        scan, matches = matcher.scan(), []
+        for start in range(0, len(text), piece_chars):
+            matches += scan.feed(text[start : start + piece_chars])
+            yield
+        matches += scan.finish()
+    else:
+        matches = matcher.find(text)
+    changes = [
+        Span(passage=passage, start=m.start, end=m.end, replacement=m.replacement) for m in matches
+    ]
+    return matches, changes
 
 
 def rule_names(matches: Iterable[Match]) -> str:

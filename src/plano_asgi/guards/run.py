@@ -41,7 +41,7 @@ def applies(guard: Guard, exchange: Exchange, side: Side) -> bool:
     return (
         side in policy.sides
         and (not policy.models or _any_match(policy.models, exchange.model or ""))
-        and (not policy.paths or _any_match(policy.paths, exchange.path))
+        and (not policy.paths or _any_path(policy.paths, exchange.path))
     )
 
 
@@ -187,6 +187,11 @@ def _record(
             report_only=guard.policy.report_only,
         ),
     )
+
+
+def _any_path(patterns: Sequence[str], path: str) -> bool:
+    # A slash more at the end reaches the same endpoint, and is no way around a guard.
+    return _any_match(patterns, path) or _any_match(patterns, path.rstrip("/"))
 
 
 def _any_match(patterns: Sequence[str], value: str) -> bool:

@@ -8,7 +8,8 @@ from plano_asgi.errors import ConfigurationError
 from plano_asgi.exchange import Exchange
 from plano_asgi.guards.base import ALLOW, Guard, GuardOptions, Side, Subject, Verdict
 from plano_asgi.guards.matching import Matcher
-from plano_asgi.guards.redaction import judge_passages
+from plano_asgi.guards.redaction import judging_passages
+from plano_asgi.guards.steps import done_in_turn
 
 Mode = Literal["redact", "block"]
 
@@ -37,8 +38,8 @@ class TextGuard(Guard):
         raise NotImplementedError
 
     async def check(self, subject: Subject, /) -> Verdict:
-        """Look through every passage."""
+        """Look through every passage; in long ones others get their turn, and ``timeout_s``."""
         matcher = self.matcher(subject.exchange, subject.side)
         if matcher is None:
             return ALLOW
-        return judge_passages(subject.passages, matcher, mode=self.mode)
+        return await done_in_turn(judging_passages(subject.passages, matcher, mode=self.mode))
