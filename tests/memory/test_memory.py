@@ -27,6 +27,7 @@ from plano_asgi.memory import (
     Window,
     open_store,
 )
+from plano_asgi.memory.namespace import namespace_for
 
 ADA = ("ada",)
 
@@ -445,9 +446,84 @@ async def test_an_embedder_finds_what_no_word_of_the_question_says() -> None:
     await memory.aclose()
 
 
+@pytest.mark.anyio
+async def test_the_same_words_said_again_are_recalled_anew() -> None:
+    """Only the steps of one tool loop share what was found, or was not."""
+    memory = _memory()
+    first = _of(chat_exchange("What may my cat eat?"))
+    await memory(first)
+    assert not first.is_changed
+    await memory.store.add(ADA, [MemoryItem(id="1", text="The cat hates fish.")])
+    again = _of(chat_exchange("What may my cat eat?"))
+    await memory(again)
+    assert "hates fish" in again.body["messages"][0]["content"]
+    await memory.aclose()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("what", ["blocked", "error", "disconnected"])
+async def test_what_went_wrong_is_recorded_if_asked_for(what: Any) -> None:
+    """Each manner by name."""
+    memory = _memory(record_also=[what])
+    exchange = _of(chat_exchange("My cat is called Lovelace."))
+    await memory(exchange)
+    if what == "blocked":
+        exchange.audits.append(Audit(guard="words", side="answer", status="blocked"))
+    elif what == "error":
+        exchange.error = RuntimeError("cut")
+    else:
+        exchange.disconnected = True
+    await _answered(exchange)
+    await memory.queue.drain()
+    assert {item.provenance.role for item in await memory.store.list(ADA)} == {"user", "assistant"}
+    await memory.aclose()
+
+
+@pytest.mark.anyio
+async def test_an_injection_at_hand_is_forgotten_too_when_another_process_is_told() -> None:
+    """The next step of the tool loop does without."""
+    store = open_store("memory://")
+    here, there = _memory(store=store), _memory(store=store)
+    await store.add(ADA, [MemoryItem(id="1", text="Ada likes tea with milk.")])
+    asked = {"role": "user", "content": "tea or milk?"}
+    call = {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f"}}]}
+    first = _of(chat_exchange(messages=[asked]))
+    await here(first)
+    assert first.is_changed
+    await there.delete_all(ADA)
+    result = {"role": "tool", "tool_call_id": "c", "content": "none left"}
+    second = _of(chat_exchange(messages=[asked, call, result]))
+    await here(second)
+    assert second.body["messages"][0] == asked
+    await here.aclose()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("found", "namespace"),
+    [(7, ("7",)), (("acme", 7), ("acme", "7")), ("", None), (["acme", ""], None), ((), None)],
+)
+async def test_a_namespace_is_a_name_a_number_or_several(found: Any, namespace: Any) -> None:
+    """Half a name is none; a coroutine function is awaited."""
+
+    async def later(scope: Any) -> Any:
+        return found
+
+    assert await namespace_for({}, lambda scope: found) == namespace
+    assert await namespace_for({}, later) == namespace
+    with pytest.raises(ConfigurationError):
+        await namespace_for({}, lambda scope: [1.5])  # type: ignore[list-item]
+
+
 @pytest.mark.parametrize(
     "options",
-    [{"recall_timeout_s": 0}, {"queue_size": 0}, {"max_injection_chars": 0}, {"namespace": "ada"}],
+    [
+        {"record_also": ["everything"]},
+        {"recall_timeout_s": 0},
+        {"queue_size": 0},
+        {"max_injection_chars": 0},
+        {"namespace": "ada"},
+    ],
 )
 def test_bounds_that_are_none_are_refused(options: dict[str, Any]) -> None:
     """When built, by name."""

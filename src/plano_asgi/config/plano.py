@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -173,7 +174,7 @@ def _options_from(config: PlanoConfig) -> dict[str, Any]:
             retry["attempts_per_candidate"] = listener.max_retries + 1
     options["retry"] = RetryPolicy(**_given(retry))
     if config.auth is not None:
-        keys = {f"key-{n}": key for n, key in enumerate(config.auth.api_keys, start=1)}
+        keys = {_key_name(key.get_secret_value()): key for key in config.auth.api_keys}
         options["auth"] = ApiKeys(keys)
     if config.cors is not None:
         options["cors_origins"] = config.cors.allow_origins
@@ -204,6 +205,14 @@ def _request_side(config: PlanoConfig, asking: Gateway) -> dict[str, Any]:
 def _without_door(options: Mapping[str, Any]) -> dict[str, Any]:
     """*options* for a gateway that nobody calls from outside: how it reaches its models."""
     return {k: v for k, v in options.items() if k in ("retry", "breaker", "limits", "transports")}
+
+
+def _key_name(key: str) -> str:
+    """
+    The identity of a key without a name. Not its place in the list: with one taken out, its
+    neighbour would inherit what is kept by identity.
+    """
+    return f"key-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from plano_asgi._json import dumps
 from plano_asgi.asgi.respond import send_body
 from plano_asgi.errors import MemoryUnavailable
 from plano_asgi.memory.memory import Memory
-from plano_asgi.memory.namespace import NamespaceOf
+from plano_asgi.memory.namespace import NamespaceOf, namespace_for
 
 _JSON = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 _log = structlog.get_logger("plano_asgi")
@@ -41,12 +41,8 @@ class ForgetRoute:
     async def _answer(self, scope: Scope) -> tuple[int, object, list[tuple[bytes, bytes]]]:
         if scope["method"] != "DELETE":
             return 405, _error("Only DELETE is understood here."), [(b"allow", b"DELETE")]
-        try:
-            found = self._namespace_of(scope)
-        except (KeyError, AttributeError):
-            found = None
-        namespace = (found,) if isinstance(found, str) else tuple(found or ())
-        if not namespace or not all(namespace):
+        namespace = await namespace_for(scope, self._namespace_of)
+        if namespace is None:
             return 401, _error("Nobody is logged in."), []
         try:
             counts = await self._memory.delete_all(namespace)

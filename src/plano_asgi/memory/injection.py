@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from cachetools import TTLCache
 
@@ -61,6 +62,20 @@ def turn_key(exchange: Exchange) -> bytes | None:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() if text else None
 
 
+def is_in_loop(exchange: Exchange) -> bool:
+    """Whether the user's last turn has been worked on already: a further step of a tool loop."""
+    shape = TURNS.get(exchange.dialect)
+    index = shape.last_user_turn(exchange.body) if shape is not None else None
+    return shape is not None and index is not None and index < len(shape.turns(exchange.body)) - 1
+
+
+class Injected(NamedTuple):
+    """What was put into a turn ("" for nothing), and when (Unix seconds)."""
+
+    text: str
+    made_at: float
+
+
 class InjectionCache:
     """
     The injections of user turns that may still be going on, in this process.
@@ -77,15 +92,16 @@ class InjectionCache:
         ttl_s: float = 1800.0,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._entries: TTLCache[tuple[Namespace, bytes], str] = TTLCache(max_turns, ttl_s, timer)
+        self._entries: TTLCache[tuple[Namespace, bytes], Injected]
+        self._entries = TTLCache(max_turns, ttl_s, timer)
 
-    def get(self, namespace: Namespace, key: bytes) -> str | None:
-        """The injection of a turn; "" where it was decided that there is none."""
+    def get(self, namespace: Namespace, key: bytes) -> Injected | None:
+        """The injection of a turn, if it is known."""
         return self._entries.get((namespace, key))
 
-    def put(self, namespace: Namespace, key: bytes, text: str) -> None:
+    def put(self, namespace: Namespace, key: bytes, injected: Injected) -> None:
         """Remember the injection of a turn."""
-        self._entries[namespace, key] = text
+        self._entries[namespace, key] = injected
 
     def forget(self, namespace: Namespace) -> int:
         """Drop all injections of *namespace*; how many there were."""

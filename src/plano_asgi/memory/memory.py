@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,12 +27,19 @@ from plano_asgi.memory.base import (
     Namespace,
     Turn,
 )
-from plano_asgi.memory.injection import InjectionCache, inject, render, turn_key
+from plano_asgi.memory.injection import (
+    Injected,
+    InjectionCache,
+    inject,
+    is_in_loop,
+    render,
+    turn_key,
+)
 from plano_asgi.memory.namespace import NamespaceOf, check_namespace, identity, namespace_for
 from plano_asgi.memory.open_store import open_store
 from plano_asgi.memory.recall import Recall
 from plano_asgi.memory.record import Record
-from plano_asgi.memory.recorder import Recorder
+from plano_asgi.memory.recorder import SPOILT, Recorder, Spoilt
 from plano_asgi.memory.tombstones import Tombstones
 
 _log = structlog.get_logger("plano_asgi")
@@ -53,6 +60,11 @@ class Memory:
         max_injection_chars: Of what is put in front of the model.
         queue_size: Turns waiting to be recorded; what comes on top is dropped and counted.
         turn_ttl_s: How long the steps of one tool loop share an injection.
+        record_also: Exchanges that are recorded although they did not end well: "blocked",
+            "error", "disconnected". None by default.
+
+    Raises:
+        ConfigurationError: A bound that is none, or a store's URL that nobody knows.
     """
 
     def __init__(
@@ -65,6 +77,7 @@ class Memory:
         max_injection_chars: int = 6000,
         queue_size: int = 1000,
         turn_ttl_s: float = 1800.0,
+        record_also: Collection[Spoilt] = (),
         timer: Callable[[], float] = time.time,
     ) -> None:
         if not callable(namespace):
@@ -79,13 +92,16 @@ class Memory:
         self._max_injection_chars = max_injection_chars
         self._injections = InjectionCache(ttl_s=turn_ttl_s)
         self._tombstones = Tombstones(self.store, timer=timer)
+        self._record_also = frozenset(record_also)
+        if unknown := self._record_also - SPOILT:
+            raise ConfigurationError(f"record_also knows {sorted(SPOILT)}, not {sorted(unknown)}")
         self._timer = timer
 
     async def __call__(self, exchange: Exchange) -> None:
         """Change *exchange* before the model call; arrange for its turn to be recorded."""
         if exchange.operation != "chat" or exchange.state.get("memory.namespace") is not None:
             return
-        namespace = namespace_for(exchange, self._namespace_of)
+        namespace = await namespace_for(exchange.scope, self._namespace_of)
         if namespace is None:
             return
         exchange.state["memory.namespace"] = namespace
@@ -151,12 +167,14 @@ class Memory:
     async def _recalled(self, exchange: Exchange, namespace: Namespace, key: bytes | None) -> str:
         if key is None:
             return ""
-        if (known := self._injections.get(namespace, key)) is not None:
-            return known
+        known = self._injections.get(namespace, key) if is_in_loop(exchange) else None
+        # Another process may have been told to forget what this one still has at hand.
+        if known is not None and not await self._tombstones.cover(namespace, known.made_at):
+            return known.text
         found = [await hook.recall(exchange, namespace) for hook in self.hooks]
         injections = [injection for injection in found if injection is not None]
         text = self._rendered(injections) if injections else ""
-        self._injections.put(namespace, key, text)
+        self._injections.put(namespace, key, Injected(text, self._timer()))
         return text
 
     def _rendered(self, injections: list[Injection]) -> str:
@@ -172,7 +190,7 @@ class Memory:
             )
             self.queue.put(job)
 
-        exchange.response_filters.append(Recorder(asked, done))
+        exchange.response_filters.append(Recorder(asked, done, also=self._record_also))
 
     async def _record(
         self, turn: Turn, exchange: Exchange, namespace: Namespace, asked_at: float

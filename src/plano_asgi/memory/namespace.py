@@ -2,42 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from inspect import isawaitable
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from plano_asgi.errors import ConfigurationError
-from plano_asgi.exchange import SCOPE_KEY, Exchange
+from plano_asgi.exchange import SCOPE_KEY
 from plano_asgi.identities import identity_name
 from plano_asgi.memory.base import Namespace
 
-NamespaceOf: TypeAlias = Callable[[Any], str | Sequence[str] | None]
+Named: TypeAlias = str | int | UUID | Sequence[str | int | UUID] | None
+NamespaceOf: TypeAlias = Callable[[Any], Named | Awaitable[Named]]
 """
 The namespace for an ASGI scope, however the host types one: a name or several, ``None`` or empty
-for no memory.
+for no memory. May be async.
 
 ``lambda scope: scope["user"].id`` is one. A ``KeyError`` or ``AttributeError`` means that nobody
 is logged in, and so no memory.
 """
 
 
-def namespace_for(exchange: Exchange, namespace_of: NamespaceOf) -> Namespace | None:
+async def namespace_for(scope: Mapping[str, Any], namespace_of: NamespaceOf) -> Namespace | None:
     """
-    The namespace of *exchange*, or ``None``.
+    The namespace of *scope*, or ``None``.
 
     Raises:
         ConfigurationError: *namespace_of* returned something that is no name.
     """
     try:
-        found = namespace_of(exchange.scope)
+        found = namespace_of(scope)
+        if isawaitable(found):
+            found = await found
     except (KeyError, AttributeError):
         return None
-    if not found:
+    if found is None or found == "":
         return None
-    names = (found,) if isinstance(found, str) else tuple(found)
-    if not all(isinstance(name, str) for name in names):
-        raise ConfigurationError("a namespace is made of texts: return str(user.id), say")
+    names = [found] if isinstance(found, _NAMES) else list(found)
+    if not all(isinstance(name, _NAMES) for name in names):
+        raise ConfigurationError("a namespace is made of texts, numbers or UUIDs")
     # A missing half would be the memory of everybody who lacks it, too.
-    return names if all(names) else None
+    spelled = tuple(str(name) for name in names)
+    return spelled if spelled and all(spelled) else None
+
+
+_NAMES = (str, int, UUID)
 
 
 def check_namespace(namespace: Namespace) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Literal, TypeAlias
 
 from plano_asgi.conversation import Message, TextPart
 from plano_asgi.exchange import LISTENS, Exchange, ResponseFilter
@@ -11,6 +11,10 @@ from plano_asgi.memory.base import Turn
 from plano_asgi.passages import Channel, StreamEditor, WireEvent
 
 _CONTENT = "content"
+
+Spoilt: TypeAlias = Literal["blocked", "error", "disconnected"]
+SPOILT: frozenset[Spoilt] = frozenset(("blocked", "error", "disconnected"))
+"""How an exchange can end that is not recorded unless asked for."""
 
 
 class Recorder(ResponseFilter):
@@ -20,13 +24,20 @@ class Recorder(ResponseFilter):
     Args:
         done: Called once with the turn, if the answer came to its end.
         max_chars: Of the text kept for it; the beginning counts.
+        also: Exchanges to hand over although they did not end well.
     """
 
     rank = LISTENS
 
     def __init__(
-        self, asked: Sequence[Message], done: Callable[[Turn], None], *, max_chars: int = 100_000
+        self,
+        asked: Sequence[Message],
+        done: Callable[[Turn], None],
+        *,
+        max_chars: int = 100_000,
+        also: Collection[Spoilt] = (),
     ) -> None:
+        self._also = also
         self._asked, self._done, self._max = asked, done, max_chars
         self._texts: dict[tuple[int, str], list[str]] = {}
         self._size = 0
@@ -65,7 +76,10 @@ class Recorder(ResponseFilter):
 
     async def on_close(self, exchange: Exchange) -> None:
         """Hand over, unless the answer broke off, was blocked, or told an error."""
-        if self._is_whole and not is_spoilt(exchange):
+        spoilt = how_spoilt(exchange)
+        if spoilt is None and not self._is_whole:
+            spoilt = "error"
+        if spoilt is None or spoilt in self._also:
             self._done(Turn(asked=self._asked, answered=list(self._answers())))
 
     def _note(self, key: tuple[int, str], text: str) -> None:
@@ -81,8 +95,10 @@ class Recorder(ResponseFilter):
         ]
 
 
-def is_spoilt(exchange: Exchange) -> bool:
-    """Whether *exchange* ended in a manner that is not worth remembering."""
-    blocked = any(a.status == "blocked" and not a.report_only for a in exchange.audits)
-    failed = exchange.error is not None or (exchange.status or 200) >= 400
-    return blocked or failed or exchange.disconnected
+def how_spoilt(exchange: Exchange) -> Spoilt | None:
+    """In what manner *exchange* ended that is not worth remembering; ``None`` if it ended well."""
+    if any(audit.status == "blocked" and not audit.report_only for audit in exchange.audits):
+        return "blocked"
+    if exchange.disconnected:
+        return "disconnected"
+    return "error" if exchange.error is not None or (exchange.status or 200) >= 400 else None

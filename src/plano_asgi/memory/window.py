@@ -70,12 +70,14 @@ class Window(MemoryHook):
             return
         kept = [turn for turn in turns[: cut.at] if shape.is_own(turn)]
         fallen = [turn for turn in turns[: cut.at] if not shape.is_own(turn)]
-        body = {**exchange.body, shape.field: [*kept, *turns[cut.at :]]}
+        # Trimmed first: a store that hangs costs the summary, not the window.
+        exchange.replace_body({**exchange.body, shape.field: [*kept, *turns[cut.at :]]})
         if self._summaries is not None:
             summary = await self._summary(self._summaries, exchange, namespace, cut, fallen)
             if summary:
-                body = shape.say(body, summary, index=len(kept), first=True)
-        exchange.replace_body(body)
+                exchange.replace_body(
+                    shape.say(exchange.body, summary, index=len(kept), first=True)
+                )
 
     async def forget(self, namespace: Namespace, /) -> Mapping[str, int]:
         """Drop the summaries on their way; those made are in the store."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypedDict, Unpack
 
 from starlette.types import ASGIApp
@@ -13,6 +13,7 @@ from plano_asgi.errors import ConfigurationError
 from plano_asgi.memory.base import MemoryHook, MemoryStore
 from plano_asgi.memory.memory import Memory
 from plano_asgi.memory.namespace import NamespaceOf
+from plano_asgi.memory.recorder import Spoilt
 from plano_asgi.middleware.around import ExchangeMiddleware
 from plano_asgi.middleware.recognise import Recogniser
 
@@ -27,6 +28,7 @@ class MemoryOptions(TypedDict, total=False):
     max_injection_chars: int
     queue_size: int
     turn_ttl_s: float
+    record_also: Collection[Spoilt]
 
 
 class PlanoMemory(ExchangeMiddleware):
