@@ -94,3 +94,9 @@ def test_what_is_no_filter_is_refused_when_built() -> None:
     """The mistake is told at start-up, not with the first request."""
     with pytest.raises(ConfigurationError, match="is no filter"):
         FilterChain(["anonymize"])  # type: ignore[list-item]
+
+
+def test_a_filter_without_an_answer_side_is_no_output_filter() -> None:
+    """An MCP tool, say: it would silently let every answer pass."""
+    with pytest.raises(ConfigurationError, match="output filter"):
+        FilterChain(output_filters=[Filter()])

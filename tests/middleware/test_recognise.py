@@ -140,3 +140,10 @@ def test_what_nobody_could_read_is_refused(build: object) -> None:
     """When it is built, not when it is asked."""
     with pytest.raises(ConfigurationError):
         build()  # type: ignore[operator]
+
+
+def test_paths_can_be_left_out() -> None:
+    """A host's own route that looks like one of the known APIs."""
+    recogniser = Recogniser(exclude=["/inbox/*"])
+    assert recogniser.find("/inbox/messages") is None
+    assert recogniser.find("/v1/messages") is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from plano_asgi.config.schema import PlanoConfig
 from plano_asgi.config.schema_traffic import FilterService
 from plano_asgi.filters import Filter, FilterChain, HTTPFilter, MCPFilter
@@ -31,6 +33,10 @@ def build_filters(config: PlanoConfig) -> FilterChain | None:
 
 
 def _filter(service: FilterService) -> Filter:
-    if service.type == "http":
-        return HTTPFilter(service.id, service.url)
-    return MCPFilter(service.id, service.url, tool=service.tool_name)
+    given = {"timeout_s": service.timeout_s, "on_error": service.on_error}
+    options: Any = {name: value for name, value in given.items() if value is not None}
+    if service.type == "mcp":
+        return MCPFilter(service.id, service.url, tool=service.tool_name, **options)
+    return HTTPFilter(
+        service.id, service.url, forward_credentials=service.forward_credentials, **options
+    )

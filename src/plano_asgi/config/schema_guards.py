@@ -60,14 +60,18 @@ class PIIEntry(GuardEntry):
     kinds: tuple[Name, ...] | None = None
     mode: MaskMode | None = None
     allow: tuple[str, ...] | None = None
+    answers: Literal["pass", "redact"] | None = None
+    private_ips: bool | None = None
 
 
 class SecretsEntry(GuardEntry):
     """``Secrets``."""
 
     type: Literal["secrets"]
+    kinds: tuple[Name, ...] | None = None
     mode: MaskMode | None = None
     allow: tuple[str, ...] | None = None
+    answers: Literal["pass", "redact"] | None = None
 
 
 class ExfiltrationEntry(GuardEntry):
@@ -83,6 +87,11 @@ class PromptLeakEntry(GuardEntry):
     """``PromptLeak``."""
 
     type: Literal["prompt_leak"]
+    canaries: tuple[Name, ...] | None = None
+    insert: Literal["never", "once", "each"] | None = None
+    overlap: Whole | None = Field(default=None, ge=1)
+    share: Number | None = Field(default=None, gt=0, le=1)
+    mode: Mode | None = None
 
 
 class WordsEntry(GuardEntry):

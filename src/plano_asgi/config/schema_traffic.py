@@ -76,6 +76,12 @@ class FilterService(ConfigModel):
     transport: Literal["streamable-http"] = "streamable-http"
     tool: Name | None = None
     """MCP tool; ``tool_name`` fills in the default."""
+    timeout_s: Seconds | None = Field(default=None, alias="timeout", gt=0)
+    """Ours: of one call."""
+    on_error: Literal["closed", "open"] | None = None
+    """Ours: whether an exchange that the filter could not see goes on."""
+    forward_credentials: bool = False
+    """Ours: send the client's credentials along, as Plano does (``http`` only)."""
 
     @property
     def tool_name(self) -> str:

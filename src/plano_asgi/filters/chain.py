@@ -18,6 +18,9 @@ class FilterChain:
         filters: Both sides of each, or coroutine functions (``RequestFunction``).
         input_filters, output_filters: One side only, as listeners of a ``plano_config.yaml``
             name them. They come after *filters*.
+
+    Raises:
+        ConfigurationError: Something that is no filter, or no output filter (an MCP tool).
     """
 
     def __init__(
@@ -29,7 +32,7 @@ class FilterChain:
     ) -> None:
         both = tuple(_as_filter(item) for item in filters)
         self.on_the_way_in = (*both, *(_as_filter(item) for item in input_filters))
-        self.on_the_way_out = (*both, *(_as_filter(item) for item in output_filters))
+        self.on_the_way_out = (*both, *(_hearing(_as_filter(item)) for item in output_filters))
 
     async def __call__(self, exchange: Exchange) -> None:
         """
@@ -65,6 +68,15 @@ def _adopt(exchange: Exchange, name: str) -> None:
     exchange.model = model or exchange.model
     if "stream" in body or exchange.stream:
         body["stream"] = exchange.stream
+
+
+def _hearing(item: Filter) -> Filter:
+    """*item*, which must have something to do with answers."""
+    if type(item).on_answer is Filter.on_answer:
+        raise ConfigurationError(
+            f"the filter {item.name!r} cannot be an output filter: it does nothing with answers"
+        )
+    return item
 
 
 def _as_filter(item: Filter | RequestFunction) -> Filter:

@@ -32,6 +32,7 @@ class PlanoGuard(ExchangeMiddleware):
         guards: In order; ``default_guards()`` if ``None``. A ``GuardChain`` brings its own
             *on_block*, *message* and *on_audit*.
         paths, fields, answer_fields: Other JSON routes; see ``Paths`` and ``FieldLayout``.
+        exclude: Path patterns that are not looked at; see ``Recogniser``.
         on_block: "error": 400 in the client's dialect; "answer": an answer with status 200 that
             reads *message*.
         on_audit: Hears of every audit record.
@@ -46,6 +47,7 @@ class PlanoGuard(ExchangeMiddleware):
         paths: Paths = (),
         fields: Sequence[str] = (),
         answer_fields: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
         on_block: OnBlock = "error",
         message: str | None = None,
         on_audit: OnAudit | None = None,
@@ -68,7 +70,9 @@ class PlanoGuard(ExchangeMiddleware):
         super().__init__(
             app,
             [chain],
-            recogniser=Recogniser(paths, fields=fields, answer_fields=answer_fields),
+            recogniser=Recogniser(
+                paths, fields=fields, answer_fields=answer_fields, exclude=exclude
+            ),
             identity=identity,
             max_body_bytes=max_body_bytes,
             body_timeout_s=body_timeout_s,

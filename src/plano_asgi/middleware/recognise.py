@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Mapping, Sequence
+from posixpath import normpath
 from typing import TypeAlias
 
 from plano_asgi._json import JSONObject, loads
@@ -35,6 +36,8 @@ class Recogniser:
     Args:
         paths: Besides the known APIs; see ``Paths``.
         fields, answer_fields: As for ``FieldLayout``, for *paths* given as a list.
+        exclude: Patterns of paths that are not looked at, whatever they look like: a route of
+            the host's own that ends in ``/messages``, say.
 
     Raises:
         ConfigurationError: Paths that nobody could read, or an unknown dialect.
@@ -46,8 +49,9 @@ class Recogniser:
         *,
         fields: Sequence[str] = (),
         answer_fields: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
     ) -> None:
-        if isinstance(paths, str):
+        if isinstance(paths, str) or isinstance(exclude, str):
             raise ConfigurationError("paths must be a list or a mapping of path patterns")
         if not isinstance(paths, Mapping):
             if bool(paths) != bool(fields):
@@ -56,10 +60,18 @@ class Recogniser:
             paths = {pattern: layout for pattern in paths if layout is not None}
         elif fields or answer_fields is not None:
             raise ConfigurationError("with a mapping of paths, fields are given in a FieldLayout")
+        self._excluded = [_pattern(path) for path in exclude]
         self._routes = [(_pattern(path), _route(what)) for path, what in paths.items()]
 
     def find(self, path: str) -> KnownPath | None:
-        """What a request to *path* is, if its body has the right shape."""
+        """
+        What a request to *path* is, if its body has the right shape. Doubled slashes and dots in
+        it are resolved: an app that relays paths to a server behind it leaves that to the server.
+        """
+        if "//" in path or "/." in path:
+            path = normpath(f"/{path.lstrip('/')}")
+        if self._excluded and any(pattern.match(path) for pattern in self._excluded):
+            return None
         for pattern, route in self._routes:
             if pattern.match(path):
                 return route
