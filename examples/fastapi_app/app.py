@@ -1,8 +1,9 @@
 """
-A FastAPI service with a gateway in it.
+A FastAPI service with a gateway in it, guarded and with a memory.
 
-    POST /ask    the service's own route; asks a model by the gateway, in process
-    /v1/...      the gateway; any OpenAI or Anthropic client
+    POST /ask          the service's own route; asks a model by the gateway, in process
+    /v1/...            the gateway; any OpenAI or Anthropic client
+    DELETE /me/memory  forgets what is known about the caller
 
 Run it from this directory: ``uvicorn app:app --port 8000``.
 """
@@ -10,6 +11,7 @@ Run it from this directory: ``uvicorn app:app --port 8000``.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,14 +19,79 @@ from typing import Annotated, Any
 
 import httpx2
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
-from openai import APIStatusError, AsyncOpenAI
+from openai import APIStatusError, AsyncOpenAI, BadRequestError
 from pydantic import BaseModel
+from starlette.routing import Route
 
-from plano_asgi import ApiKeys, Plano
+from plano_asgi import ApiKeys, Exchange, Plano
+from plano_asgi.guards import PII, Jailbreak, Secrets
+from plano_asgi.memory import ForgetRoute, Memory, Recall, Record, open_store
+from plano_asgi.middleware import install
+from plano_asgi.passages import Passage
 
 CONFIG = Path(__file__).parent / "plano_config.yaml"
 KEYS = ApiKeys({"demo": os.environ.get("SERVICE_KEY", "demo-key-change-me")})
-"""One set of keys for the service's own routes and for the gateway."""
+"""One set for the service's own routes, the gateway, and whose memory is whose: ``"demo"``'s."""
+GUARDS = [Secrets(), PII(mode="mask"), Jailbreak()]
+"""In requests *and* answers; of the people, models see placeholders and clients see none."""
+
+ABBREVIATIONS = {"k8s": "Kubernetes", "pg": "PostgreSQL", "eta": "estimated time of arrival"}
+HANDBOOK = {
+    "kubernetes": "We run Kubernetes 1.31, in Zurich and Dublin.",
+    "postgresql": "PostgreSQL 17 is the default; ask the platform team for more than 100 GB.",
+    "vacation": "Everybody has 30 days of vacation; tell your team two weeks ahead.",
+}
+"""Stands for a search engine or a vector database."""
+
+_ABBREVIATION = re.compile(rf"\b({'|'.join(ABBREVIATIONS)})\b", re.IGNORECASE)
+_FOUND = "assistant.found"
+
+
+def make_memory() -> Memory:
+    """In this process, or where ``MEMORY`` says: ``sqlite:///memory.db``, ``redis://...``."""
+    store = open_store(os.environ.get("MEMORY", "memory://"))
+    # What the echo answers is not worth keeping; of a real model it would be.
+    hooks = [Recall(store), Record(answers=False)]
+    return Memory(store, namespace=KEYS, hooks=hooks)
+
+
+async def rewrite_query(exchange: Exchange) -> None:
+    """Spell out what the handbook spells out."""
+    if (question := last_question(exchange)) is not None:
+        text = _ABBREVIATION.sub(lambda found: ABBREVIATIONS[found[0].lower()], question.text)
+        if text != question.text:
+            question.replace(text)
+            exchange.touch()
+
+
+async def retrieve(exchange: Exchange) -> None:
+    """Look the question up; what is found is kept for the next filter."""
+    if (question := last_question(exchange)) is not None:
+        words = set(re.findall(r"\w+", question.text.lower()))
+        exchange.state[_FOUND] = [text for word, text in HANDBOOK.items() if word in words]
+
+
+async def build_context(exchange: Exchange) -> None:
+    """Put what was found behind the question: as data, for orders in it are nobody's orders."""
+    question, found = last_question(exchange), exchange.state.get(_FOUND)
+    if question is not None and found:
+        pages = "\n".join(found)
+        question.replace(f"{question.text}\n\n<handbook>\n{pages}\n</handbook>")
+        exchange.touch()
+
+
+def last_question(exchange: Exchange) -> Passage | None:
+    """What the user said last; ``None`` where no user speaks (embeddings, say)."""
+    said = [passage for passage in exchange.passages() if passage.origin == "user"]
+    return said[-1] if said else None
+
+
+FILTERS = [rewrite_query, retrieve, build_context]
+"""
+What happens to a question before a model sees it; each sees what the one before has left. They
+work on passages, and so for every API a client may speak. They run for each step of a tool loop
+and say the same each time, which keeps the provider's prompt cache warm.
+"""
 
 
 def caller(request: Request) -> str:
@@ -48,21 +115,26 @@ class Answer(BaseModel):
     asked_by: str
 
 
-def make_app(plano: Plano) -> FastAPI:
-    """The service around *plano*."""
-    # The mounted gateway as a transport: the SDK's calls never leave the process. Requests pass
-    # the same door as everybody's, auth included.
-    models = AsyncOpenAI(
+def client_of(app: FastAPI) -> AsyncOpenAI:
+    """
+    The service as its own client: calls never leave the process, and they pass the same guards,
+    memory and door as everybody's.
+    """
+    return AsyncOpenAI(
         base_url="http://in-process/v1",
         api_key="the caller's key is sent instead",
         max_retries=0,  # the gateway retries
-        http_client=httpx2.AsyncClient(transport=httpx2.ASGITransport(app=plano)),
+        http_client=httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app)),
     )
 
+
+def make_app(plano: Plano) -> FastAPI:
+    """The service around *plano*."""
+
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        async with plano.lifespan(), models:
-            yield
+    async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
+        async with plano.lifespan(), client_of(app) as models:
+            yield {"models": models}
 
     app = FastAPI(title="Assistant", lifespan=lifespan)
 
@@ -77,9 +149,11 @@ def make_app(plano: Plano) -> FastAPI:
         ]
         key = request.headers.get("authorization") or f"Bearer {request.headers['x-api-key']}"
         try:
-            completion = await models.chat.completions.create(
+            completion = await request.state.models.chat.completions.create(
                 model="assistant", messages=messages, extra_headers={"Authorization": key}
             )
+        except BadRequestError as exc:
+            raise HTTPException(400, "This question is not answered here.") from exc
         except APIStatusError as exc:
             raise HTTPException(502, "No model could answer.") from exc
         return Answer(text=completion.choices[0].message.content or "", asked_by=name)
@@ -89,15 +163,23 @@ def make_app(plano: Plano) -> FastAPI:
         """Claude Code looks here whether anybody is there."""
         return Response()
 
+    memory = make_memory()
+    app.router.routes.append(Route("/me/memory", ForgetRoute(memory, namespace=KEYS)))
     app.mount("/v1", plano)
+    install(app, guard={"guards": GUARDS}, memory=memory)
     return app
 
 
 def make_plano() -> Plano:
     """From ``plano_config.yaml`` if ``FROM_FILE`` is set, else the same in Python."""
     if os.environ.get("FROM_FILE"):
-        return Plano.from_yaml(CONFIG, auth=KEYS)
-    return Plano(models=["plano/echo"], aliases={"assistant": "plano/echo"}, auth=KEYS)
+        return Plano.from_yaml(CONFIG, auth=KEYS, filters=FILTERS)
+    return Plano(
+        models=["plano/echo"],
+        aliases={"assistant": "plano/echo"},
+        auth=KEYS,
+        filters=FILTERS,
+    )
 
 
 app = make_app(make_plano())

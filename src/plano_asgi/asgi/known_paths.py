@@ -10,6 +10,7 @@ from plano_asgi.wire import LAYOUTS
 from plano_asgi.wire.field_layout import FieldLayout
 
 _CHAT, _MESSAGES, _RESPONSES = "openai.chat", "anthropic.messages", "openai.responses"
+_CHAT_MARKS = ("messages", "input", "prompt")  # OpenRouter's takes a prompt for messages
 _RESPONSES_MARKS = ("input", "instructions", "prompt", "previous_response_id", "conversation")
 
 
@@ -48,7 +49,7 @@ _OTHERS = {
 }
 
 KNOWN_PATHS: Mapping[str, KnownPath] = {
-    "/chat/completions": KnownPath("chat", _CHAT, LAYOUTS[_CHAT], ("messages", "input")),
+    "/chat/completions": KnownPath("chat", _CHAT, LAYOUTS[_CHAT], _CHAT_MARKS),
     "/responses": KnownPath("chat", _RESPONSES, LAYOUTS[_RESPONSES], _RESPONSES_MARKS),
     "/messages": KnownPath("chat", _MESSAGES, LAYOUTS[_MESSAGES], ("messages",)),
     **{
