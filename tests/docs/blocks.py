@@ -6,9 +6,11 @@ A comment right before a fence directs its test::
     <!-- test: skip (needs a cluster) -->     not run; the reason is required
     <!-- test: ask openai/gpt-4o -->          Python: then ask ``app`` or ``plano`` for that model
     <!-- test: ask MODEL at PATH -->          the same, at another path than /v1/chat/completions
+    <!-- test: serve -->                      Python: then ``app`` is at http://localhost:8000
+    <!-- test: serve 9000 -->                 the same, at another port
     <!-- test: same -->                       Python: ``plano`` is what the last YAML block makes
     <!-- test: refused -->                    YAML: refused, as the next ``text`` says
-    <!-- test: output -->                     JSON or text: what the last shell block prints
+    <!-- test: output -->                     JSON or text: what the last block before it prints
     <!-- test: file plano_config.yaml -->     YAML: also written there, for the blocks that follow
 """
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from upstream import ScriptedUpstream, chat_reply
 
 GATEWAY = "http://localhost:12000"
 """Where the pages have the gateway stand; the tests put another address in its place."""
+HOST = "http://localhost"
+"""Where a page has its own apps stand; see ``serve`` of ``blocks``."""
 UPSTREAM = "https://llm.example.com"
 """A provider that does not exist; the tests put the scripted upstream in its place."""
 SECRETS = {
@@ -57,15 +61,21 @@ class Reader:
     printed: str = ""
     configured: Plano | None = None
     refusal: str = ""
+    served: dict[str, ExitStack] = field(default_factory=dict)
+    """By address; one app at each, the last one the page has put there."""
 
     def read(self, page: str) -> None:
         """Follow all of *page*."""
-        for block in blocks(page):
-            try:
-                self.follow(block)
-            except (Exception, SystemExit) as exc:
-                exc.add_note(f"at {block.where}")
-                raise
+        try:
+            for block in blocks(page):
+                try:
+                    self.follow(block)
+                except (Exception, SystemExit) as exc:
+                    exc.add_note(f"at {block.where}")
+                    raise
+        finally:
+            for served in self.served.values():
+                served.close()
 
     def follow(self, block: Block) -> None:
         """Do what *block* says, as its directive says."""
@@ -81,12 +91,23 @@ class Reader:
 
     def run_python(self, block: Block) -> None:
         source = "\n" * block.line + self.placed(block.code)
-        exec(compile(source, block.page, "exec", dont_inherit=True), self.namespace)
+        with redirect_stdout(io.StringIO()) as printed:
+            exec(compile(source, block.page, "exec", dont_inherit=True), self.namespace)
+        self.printed = printed.getvalue()
         if block.verb == "same":
             assert self.configured is not None
             assert described(self.namespace["plano"]) == described(self.configured)
         elif block.verb == "ask":
             self.ask(block.rest)
+        elif block.verb == "serve":
+            self.serve(f"{HOST}:{block.rest or 8000}")
+
+    def serve(self, place: str) -> None:
+        """Have the app the page has made stand at *place*."""
+        served = self.served.setdefault(place, ExitStack())
+        served.close()
+        app = self.namespace.get("app") or self.namespace["plano"]
+        self.places[place] = served.enter_context(serving(app))
 
     def ask(self, model: str) -> None:
         """One chat with *model* by the app the page has made."""

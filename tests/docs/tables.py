@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
-from docs import probes
+from docs import guard_tables, probes
 from plano_asgi import errors
 from plano_asgi._json import JSONObject
 from plano_asgi.config.support import UNSUPPORTED
@@ -84,6 +84,7 @@ def _samples() -> list[errors.PlanoError]:
         errors.MissingExtra,
         errors.RateLimited,  # raised by nothing in this release
         errors.ShuttingDown,  # the same
+        errors.StoreUnavailable,  # the same
         errors.UpstreamError,
         errors.UpstreamStatus,  # has the upstream's own words
     )
@@ -163,6 +164,10 @@ def _fields(client: str, asked: Mapping[str, JSONObject]) -> Callable[[], str]:
     return lambda: table(head, probes.outcomes(client, asked))
 
 
+def _rows(head: Sequence[str], make: Callable[[], guard_tables.Rows]) -> Callable[[], str]:
+    return lambda: table(head, make())
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "providers": providers,
     "unsupported": unsupported,
@@ -174,6 +179,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "chat_fields": _fields("openai.chat", probes.CHAT),
     "responses_fields": _fields("openai.responses", probes.RESPONSES),
     "messages_fields": _fields("anthropic.messages", probes.MESSAGES),
+    **{name: _rows(head, make) for name, (head, make) in guard_tables.HEADS.items()},
 }
 
 
