@@ -1,0 +1,139 @@
+"""Which limits apply to an exchange, and in whose name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import TypeAlias
+
+from plano_asgi._json import dumps
+from plano_asgi.errors import ConfigurationError, PlanoError
+from plano_asgi.exchange import Candidate, Exchange
+from plano_asgi.identities import identity_name
+from plano_asgi.limits.account import Terms
+
+ANYONE = "*"
+_MAX_MODELS = 4_096
+
+ModelOf: TypeAlias = Callable[[str | None], Candidate | None]
+"""The model that a client's model name stands for, for limits that are asked before routing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """
+    One limit.
+
+    Args:
+        model: A model id, ``provider/model``, or a pattern with ``*``.
+        who: ``"*"``: every caller has this much. A name: this caller has. ``None``: all together.
+        header: Names callers for whom no identity vouches.
+        terms: How much, in the meter's unit, in which time.
+        title: What the client reads.
+    """
+
+    model: str
+    who: str | None
+    header: str | None
+    terms: Terms
+    title: str
+
+    def key(self, caller: str) -> str:
+        """Where *caller*'s account is: the same for all processes, and after restarts."""
+        return f"limit:{_digest(self.model, self.who, self.header, self.terms.window.name, caller)}"
+
+    @property
+    def family(self) -> tuple[str, str | None]:
+        """Rules that name a caller take the place of those for anyone in the same family."""
+        return self.model, self.header
+
+
+@dataclass(slots=True)
+class RuleBook:
+    """
+    All the rules of one meter.
+
+    Raises:
+        ConfigurationError: Two rules differ in their amount only.
+    """
+
+    rules: Sequence[Rule]
+    _by_model: dict[tuple[str, ...], tuple[Rule, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        seen: set[tuple[object, ...]] = set()
+        for rule in self.rules:
+            mark = (*rule.family, rule.who, rule.terms.window.name)
+            if mark in seen:
+                raise ConfigurationError(f"there are two limits of the kind: {rule.title}")
+            seen.add(mark)
+
+    def applying(self, exchange: Exchange, names: tuple[str, ...]) -> list[tuple[Rule, str]]:
+        """The rules for a model of these *names*, each with the key of the caller's account."""
+        if (rules := self._by_model.get(names)) is None:
+            rules = tuple(rule for rule in self.rules if _matches(rule.model, names))
+            if len(self._by_model) >= _MAX_MODELS:  # clients may send any name
+                self._by_model.clear()
+            self._by_model[names] = rules
+        if not rules:
+            return []
+        identity = identity_name(exchange.identity)
+        found: list[tuple[Rule, str]] = []
+        named: set[tuple[str, str | None]] = set()
+        for rule in rules:
+            if (caller := _caller(rule, exchange, identity)) is not None:
+                found.append((rule, rule.key(caller)))
+                if rule.who is not None and rule.who != ANYONE:
+                    named.add(rule.family)
+        if not named:
+            return found
+        return [pair for pair in found if pair[0].who != ANYONE or pair[0].family not in named]
+
+
+def model_names(exchange: Exchange, candidate: Candidate | None) -> tuple[str, ...]:
+    """What *candidate* may be called by; where nobody knows it, what the client calls it."""
+    if candidate is not None:
+        return candidate.model, candidate.name
+    return () if exchange.model is None else (exchange.model,)
+
+
+def expected_candidate(exchange: Exchange, model_of: ModelOf | None) -> Candidate | None:
+    """Where *exchange* goes first: as it was routed, else as *model_of* reads its model."""
+    if exchange.route is not None:
+        return exchange.route.candidates[0]
+    if model_of is None:
+        return None
+    try:
+        return model_of(exchange.model)
+    except PlanoError:  # said by routing, whose error it is
+        return None
+
+
+def _matches(pattern: str, names: Iterable[str]) -> bool:
+    if "*" in pattern:
+        return any(fnmatchcase(name, pattern) for name in names)
+    return pattern in names
+
+
+def _caller(rule: Rule, exchange: Exchange, identity: str | None) -> str | None:
+    """
+    Whose account it is; ``None`` where *rule* is about somebody else. An identity beats the
+    header, which any client may set; those without either share one account.
+    """
+    if rule.who is None:
+        return "all"
+    name, kind = identity, "identity"
+    if name is None and rule.header is not None:
+        name, kind = exchange.headers.get(rule.header), "header"
+    if rule.who == ANYONE:
+        return f"{kind}:{name}" if name else "nobody"
+    return f"{kind}:{name}" if name == rule.who else None
+
+
+@lru_cache(maxsize=4_096)
+def _digest(*parts: str | None) -> str:
+    """Keys are short, and do not tell who somebody is."""
+    return hashlib.blake2b(dumps(parts), digest_size=16).hexdigest()
