@@ -10,9 +10,10 @@ import plano_asgi
 NAMES = """
 Alias AnswerInstead AnswerStopped ApiKeys AzureOpenAI Bedrock BreakerPolicy ConfigError
 ConfigurationError Exchange Filter FilterChain ForgetRoute Guard GuardChain HTTPFilter Limits
-MCPFilter Memory Model Plano PlanoError PlanoGuard PlanoMemory Provider ProviderProfile
-ResponseFilter RetryPolicy Route RouteRule Subject Target Timeouts Verdict __version__
-default_guards guard install
+MCPFilter Memory Model Plano PlanoError PlanoGuard PlanoMemory Preferences Prices Provider
+ProviderProfile RateLimit RateLimits ResponseCache ResponseFilter RetryPolicy Route
+RoutePreference RouteRule Selector SpendBudget SpendBudgets Subject Target Timeouts Verdict
+__version__ default_guards guard install open_store
 """
 
 

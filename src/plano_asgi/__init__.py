@@ -6,6 +6,7 @@ plano-asgi: delivery infrastructure for agentic apps, inside any ASGI service.
 """
 
 from plano_asgi.attempts import BreakerPolicy, RetryPolicy
+from plano_asgi.cache import ResponseCache
 from plano_asgi.config import ConfigError, Model, Plano
 from plano_asgi.errors import ConfigurationError, PlanoError
 from plano_asgi.exchange import AnswerInstead, AnswerStopped, Exchange, ResponseFilter
@@ -13,11 +14,15 @@ from plano_asgi.filters import Filter, FilterChain, HTTPFilter, MCPFilter
 from plano_asgi.gateway import ApiKeys, Limits
 from plano_asgi.guards import Guard, Subject, Verdict, default_guards, guard
 from plano_asgi.guards.chain import GuardChain
+from plano_asgi.limits import RateLimit, RateLimits, Selector, SpendBudget, SpendBudgets
 from plano_asgi.memory import ForgetRoute, Memory
 from plano_asgi.middleware import PlanoGuard, PlanoMemory, install
+from plano_asgi.pricing import Prices
 from plano_asgi.providers import AzureOpenAI, Bedrock, Provider, ProviderProfile
 from plano_asgi.providers.client import Timeouts
 from plano_asgi.routing import Alias, Route, RouteRule, Target
+from plano_asgi.routing.preferences import Preferences, RoutePreference
+from plano_asgi.stores.open_store import open_store
 
 __version__ = "0.1.0"
 
@@ -46,12 +51,21 @@ __all__ = [
     "PlanoError",
     "PlanoGuard",
     "PlanoMemory",
+    "Preferences",
+    "Prices",
     "Provider",
     "ProviderProfile",
+    "RateLimit",
+    "RateLimits",
+    "ResponseCache",
     "ResponseFilter",
     "RetryPolicy",
     "Route",
+    "RoutePreference",
     "RouteRule",
+    "Selector",
+    "SpendBudget",
+    "SpendBudgets",
     "Subject",
     "Target",
     "Timeouts",
@@ -60,4 +74,5 @@ __all__ = [
     "default_guards",
     "guard",
     "install",
+    "open_store",
 ]

@@ -109,10 +109,9 @@ def test_safety_features_not_yet_enforced_are_refused_by_name(tmp_path: Path) ->
     """Silence would be unsafe; it can be overruled in words."""
     text = HEAD + (
         "model_providers: [{model: openai/gpt-4o, access_key: $KEY}]\n"
-        "ratelimits: [{model: gpt-4o, selector: {key: k, value: v},"
-        " limit: {tokens: 1, unit: day}}]\n"
+        "overrides: {upstream_tls_ca_path: /ca.pem}\n"
     )
-    with pytest.raises(ConfigError, match="ratelimits"):
+    with pytest.raises(ConfigError, match="upstream_tls_ca_path"):
         from_text(tmp_path, text, KEY="the-key")
     path = tmp_path / "plano_config.yaml"
     assert Plano.from_yaml(path, environ={"KEY": "the-key"}, allow_unsupported=True)

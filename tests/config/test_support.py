@@ -34,6 +34,17 @@ def asked(**more: Any) -> list[tuple[str, str]]:
         {"prompt_guards": {"input_guards": {"jailbreak": {"on_exception": {"message": "no"}}}}},
         {"routing_preferences": [{"name": "n", "description": "d", "models": ["gpt-4o"]}]},
         {"model_metrics_sources": [{"type": "cost", "provider": "models.dev"}]},
+        {
+            "ratelimits": [
+                {
+                    "model": "m",
+                    "selector": {"key": "k", "value": "v"},
+                    "limit": {"tokens": 1, "unit": "day"},
+                }
+            ],
+            "spend_budgets": [{"usd": 5}],
+            "response_cache": {"ttl": "5m"},
+        },
         {"guards": {"use": [{"type": "secrets"}]}, "memory": {"store": "memory://"}},
         {
             "filters": [{"id": "f", "url": URL}],
@@ -101,18 +112,6 @@ MODEL = {"type": "model", "name": "m"}
             [("refuse", "prompt_targets"), ("warn", "endpoints")],
         ),
         (
-            {
-                "ratelimits": [
-                    {
-                        "model": "m",
-                        "selector": {"key": "k", "value": "v"},
-                        "limit": {"tokens": 1, "unit": "day"},
-                    }
-                ]
-            },
-            [("refuse", "ratelimits")],
-        ),
-        (
             {"overrides": {"upstream_tls_ca_path": "/ca.pem", "new": 1, "disable_signals": True}},
             [
                 ("refuse", "overrides.upstream_tls_ca_path"),
@@ -142,6 +141,7 @@ HONOURED = {
     *("auth", "limits", "retries", "cors"),
     *("prompt_guards", "guards", "memory", "filters"),
     *("routing_preferences", "model_metrics_sources"),
+    *("ratelimits", "spend_budgets", "limits_store", "response_cache"),
 }
 
 

@@ -22,6 +22,7 @@ from plano_asgi.config.environment import providers_from_environment
 from plano_asgi.config.filters import build_filters
 from plano_asgi.config.guards import build_chain, build_prompt_guard
 from plano_asgi.config.issues import ConfigError
+from plano_asgi.config.limits import build_cache, build_meters
 from plano_asgi.config.load import load_config
 from plano_asgi.config.memory import build_memory
 from plano_asgi.config.routing import build_preferences
@@ -181,7 +182,7 @@ def _options_from(config: PlanoConfig) -> dict[str, Any]:
     return options
 
 
-_PARTS = ("steps", "rules", "finalizers", "resources")
+_PARTS = ("steps", "rules", "finalizers", "resources", "meters")
 
 
 def _request_side(config: PlanoConfig, asking: Gateway) -> dict[str, Any]:
@@ -189,7 +190,7 @@ def _request_side(config: PlanoConfig, asking: Gateway) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if config.routing_preferences:
         parts = build_preferences(config, asking)
-        options |= {name: getattr(parts, name) for name in _PARTS}
+        options |= {name: getattr(parts, name) for name in _PARTS if hasattr(parts, name)}
     if (filters := build_filters(config)) is not None:
         options["filters"] = filters
     chains = [build_chain(config.guards, asking)] if config.guards is not None else []
@@ -197,6 +198,10 @@ def _request_side(config: PlanoConfig, asking: Gateway) -> dict[str, Any]:
         chains.insert(0, chain)
     if chains:
         options["guards"] = chains
+    if meters := build_meters(config, asking.names):
+        options["meters"] = meters
+    if config.response_cache is not None:
+        options["cache"] = build_cache(config.response_cache)
     if config.memory is not None:
         options["memory"] = build_memory(config.memory, asking)
     return options

@@ -15,6 +15,7 @@ from pydantic import Field, PrivateAttr
 from plano_asgi.config.issues import Issue
 from plano_asgi.config.schema_base import ConfigModel, Name
 from plano_asgi.config.schema_guards import Guards
+from plano_asgi.config.schema_limits import Cache, LimitStore, Spend
 from plano_asgi.config.schema_memory import Memory
 from plano_asgi.config.schema_models import ModelAlias, ModelProvider
 from plano_asgi.config.schema_operations import (
@@ -85,6 +86,9 @@ class PlanoConfig(ConfigModel):
     cors: Cors | None = None
     guards: Guards | None = None
     memory: Memory | None = None
+    spend_budgets: tuple[Spend, ...] = ()
+    limits_store: LimitStore = Field(default_factory=LimitStore)
+    response_cache: Cache | None = None
 
     _warnings: tuple[Issue, ...] = PrivateAttr(default=())
 

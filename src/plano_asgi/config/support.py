@@ -18,7 +18,6 @@ from plano_asgi.config.schema_base import ConfigModel
 Row: TypeAlias = tuple[Severity, str]
 
 UNSUPPORTED: Mapping[str, Row] = {
-    "ratelimits": ("refuse", "rate limits are not in this release: none would hold"),
     "listeners.*.agents.*.input_filters": (
         "warn",
         "agents are not in this release: filters of theirs filter nothing",

@@ -14,6 +14,7 @@ from plano_asgi.asgi.body import ClientDisconnected
 from plano_asgi.asgi.respond import RawHeaders, encode_headers, send_body
 from plano_asgi.asgi.tap_voice import Said, exchange_headers
 from plano_asgi.attempts import Answer
+from plano_asgi.cache.base import ReplayAnswer
 from plano_asgi.errors import MethodNotAllowed, PlanoError, UpstreamStatus
 from plano_asgi.exchange import Exchange
 from plano_asgi.wire import DIALECTS, Dialect
@@ -87,6 +88,18 @@ class Call:
         self.started = True
         await tap_voice.say(self.send, said)
 
+    async def replay(self, found: ReplayAnswer, exchange: Exchange) -> None:
+        """Send an answer that went out before, a stream event by event."""
+        exchange.status = found.status
+        headers = encode_headers(found.headers | exchange_headers(exchange))
+        if not found.is_stream:
+            await self.reply(found.status, found.body, headers)
+            return
+        await self.start(found.status, headers)
+        for chunk in found.chunks:
+            await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await self.send({"type": "http.response.body", "body": b""})
+
     async def reply_error(self, error: PlanoError, exchange: Exchange | None = None) -> None:
         """
         Send *error* in the client's dialect; an upstream of the same dialect speaks for itself.
@@ -137,7 +150,7 @@ def answer_headers(exchange: Exchange, answer: Answer) -> dict[str, str]:
     relayed = relayed_headers(answer.headers)
     if relayed:
         relayed = {name: answer.scrub(value) for name, value in relayed.items()}
-    return exchange_headers(exchange) | relayed
+    return relayed | exchange_headers(exchange)
 
 
 def relayed_headers(upstream: Mapping[str, str]) -> dict[str, str]:

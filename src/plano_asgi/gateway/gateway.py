@@ -20,6 +20,7 @@ from plano_asgi.asgi.tap import MAX_FILTERED_BYTES, TapLimits
 from plano_asgi.asgi.tap_run import RequestStep
 from plano_asgi.attempts import BreakerPolicy, Breakers, Engine, RetryPolicy
 from plano_asgi.attempts.engine import MAX_ANSWER_BYTES
+from plano_asgi.cache import ResponseCache
 from plano_asgi.conversation import ChatRequest, ChatResponse
 from plano_asgi.errors import MethodNotAllowed, NotFound, PlanoError
 from plano_asgi.exchange import SCOPE_KEY, Exchange
@@ -34,11 +35,12 @@ from plano_asgi.gateway.decide import decide
 from plano_asgi.gateway.intake import own_exchange, shared_exchange
 from plano_asgi.gateway.model_list import serve_models
 from plano_asgi.gateway.paths import Endpoint, match
-from plano_asgi.gateway.pipeline import Finalizer, Pipeline, Stages, answer_errors
+from plano_asgi.gateway.pipeline import Finalizer, Pipeline, Shaper, Stages, answer_errors
 from plano_asgi.gateway.relay import read_json, read_relayed, relay
 from plano_asgi.gateway.steps import RequestSide
 from plano_asgi.guards.base import Guard
 from plano_asgi.guards.chain import GuardChain
+from plano_asgi.limits.meter import Meter
 from plano_asgi.memory.memory import Memory
 from plano_asgi.providers.base import UpstreamProvider
 from plano_asgi.providers.transports import TransportPool
@@ -89,6 +91,9 @@ class Gateway:
         steps, rules, finalizers: See ``pipeline``.
         filters, guards, memory: Run after *steps*, in the order of ``RequestSide``, on every
             endpoint that takes JSON, token counts included; ``memory`` on chat only.
+        meters: ``RateLimits``, ``SpendBudgets``: reserve once a request is routed, settle after.
+        cache: Gives an answer again to exactly the same request of the same caller.
+        shapers: Change the body for a candidate; see ``pipeline.Shaper``.
         resources: Objects with a ``lifespan()``, entered with the gateway's.
         cors_origins: Origins that browsers may call from; ``["*"]`` for any.
     """
@@ -108,6 +113,9 @@ class Gateway:
         retry: RetryPolicy | None = None,
         breaker: BreakerPolicy | None = None,
         limits: Limits | None = None,
+        meters: Sequence[Meter] = (),
+        cache: ResponseCache | None = None,
+        shapers: Sequence[Shaper] = (),
         resources: Sequence[Resource] = (),
         cors_origins: Sequence[str] = (),
         transports: TransportPool | None = None,
@@ -127,11 +135,15 @@ class Gateway:
             max_answer_bytes=self._limits.max_answer_bytes,
             timer=timer,
         )
+        if cache is not None:
+            steps, finalizers = [cache, *steps], [cache.keep, *finalizers]
         self._request_side = RequestSide(steps=steps, filters=filters, guards=guards, memory=memory)
         stages = Stages(
             steps=self._request_side.steps,
             rules=tuple(rules),
-            finalizers=tuple(finalizers),
+            admissions=tuple(meters),
+            shapers=tuple(shapers),
+            finalizers=(*(meter.settle for meter in meters), *finalizers),
             tap=TapLimits(max_answer_bytes=self._limits.max_filtered_bytes),
         )
         self._pipeline = Pipeline(engine, names, stages)

@@ -20,7 +20,7 @@ import anyio
 import structlog
 from starlette.types import Send
 
-from plano_asgi._json import dumps
+from plano_asgi._json import JSONObject, dumps
 from plano_asgi.asgi.body import ClientDisconnected
 from plano_asgi.asgi.request import unexpected
 from plano_asgi.asgi.respond import encode_headers
@@ -28,6 +28,7 @@ from plano_asgi.asgi.tap import TapLimits
 from plano_asgi.asgi.tap_run import RequestStep, run_steps, run_tapped
 from plano_asgi.asgi.tap_voice import DialectVoice
 from plano_asgi.attempts import Answer, Engine
+from plano_asgi.cache.base import RECORDERS, ReplayAnswer
 from plano_asgi.conversation import ChatRequest, ChatResponse
 from plano_asgi.errors import PlanoError, RequestError, UnsupportedField, UpstreamReset
 from plano_asgi.exchange import AnswerInstead, Candidate, Exchange, Route
@@ -47,6 +48,13 @@ Finalizer: TypeAlias = Callable[[Exchange], Awaitable[None]]
 
 Work: TypeAlias = Callable[[], Awaitable[None]]
 
+Prepare: TypeAlias = Callable[[Candidate, UpstreamProvider], UpstreamCall]
+Shaper: TypeAlias = Callable[[Exchange, Candidate, str, JSONObject], JSONObject]
+"""
+Changes the body for one candidate, last of all: exchange, candidate, upstream dialect, body. It
+returns a new body, or the same one; the one it is given is shared.
+"""
+
 _CHAT_PATH = "/chat/completions"
 _JSON = (b"content-type", b"application/json")
 _log = structlog.get_logger("plano_asgi")
@@ -58,6 +66,9 @@ class Stages:
 
     steps: Sequence[RequestStep] = ()
     rules: Sequence[RouteRule] = ()
+    admissions: Sequence[RequestStep] = ()
+    """Run once it is known where a request goes: limits, budgets."""
+    shapers: Sequence[Shaper] = ()
     finalizers: Sequence[Finalizer] = ()
     finalize_timeout_s: float = 5.0
     tap: TapLimits = field(default_factory=TapLimits)
@@ -90,6 +101,11 @@ class Pipeline:
             exchange.status = said.status
             await call.say(said)
             return
+        except ReplayAnswer as exc:
+            await call.replay(exc, exchange)
+            return
+        for record in exchange.state.get(RECORDERS, ()):
+            call.raw_send = record(call.raw_send)
         if not listeners:
             await work()
             return
@@ -109,8 +125,8 @@ class Pipeline:
             PlanoError: Nothing was sent yet.
         """
         exchange.route = await self.route(exchange)
-        home = self.engine.family(exchange.route.candidates[0])
-        answer = await self.engine.open(exchange, _prepare(exchange, home))
+        await self.admit(exchange)
+        answer = await self.engine.open(exchange, self._prepare(exchange, exchange.route))
         try:
             exchange.status = 200
             await self._answer(call, exchange, answer)
@@ -122,8 +138,7 @@ class Pipeline:
     async def ask(self, exchange: Exchange) -> ChatResponse:
         """The whole answer to *exchange*, routed and attempted like any; no steps run."""
         exchange.route = await self.route(exchange)
-        home = self.engine.family(exchange.route.candidates[0])
-        answer = await self.engine.open(exchange, _prepare(exchange, home))
+        answer = await self.engine.open(exchange, self._prepare(exchange, exchange.route))
         try:
             return await _response(exchange, answer)
         finally:
@@ -135,6 +150,32 @@ class Pipeline:
             if (route := await rule(exchange)) is not None:
                 return route
         return self._names.resolve(exchange.model)
+
+    async def admit(self, exchange: Exchange) -> None:
+        """
+        Let the admissions see a routed exchange.
+
+        Raises:
+            PlanoError: It may not go on.
+        """
+        for admission in self._stages.admissions:
+            await admission(exchange)
+
+    def _prepare(self, exchange: Exchange, route: Route) -> Prepare:
+        """How to write the call for a candidate of *route*."""
+        write = _prepare(exchange, self.engine.family(route.candidates[0]))
+        shapers = self._stages.shapers
+        if not shapers:
+            return write
+
+        def prepare(candidate: Candidate, provider: UpstreamProvider) -> UpstreamCall:
+            call = write(candidate, provider)
+            body = call.body
+            for shape in shapers:
+                body = shape(exchange, candidate, call.dialect, body)
+            return call if body is call.body else replace(call, body=body)
+
+        return prepare
 
     async def finalize(self, exchange: Exchange) -> None:
         """Run every finalizer; one that fails is logged and keeps no other from running."""
@@ -245,9 +286,7 @@ async def _accumulated(answer: Answer) -> ChatResponse:
     return accumulator.response()
 
 
-def _prepare(
-    exchange: Exchange, home_family: str
-) -> Callable[[Candidate, UpstreamProvider], UpstreamCall]:
+def _prepare(exchange: Exchange, home_family: str) -> Prepare:
     """
     How to write the call for a candidate: verbatim for its own dialect, else rebuilt; rebuilt,
     too, where the conversation replays what we packed, which only a writer can take apart.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from plano_asgi._json import JSONObject
@@ -20,7 +19,7 @@ from plano_asgi.attempts import Answer
 from plano_asgi.errors import RequestError, UpstreamError
 from plano_asgi.exchange import Candidate, Exchange, Route
 from plano_asgi.gateway.call import Call, answer_headers
-from plano_asgi.gateway.pipeline import Pipeline
+from plano_asgi.gateway.pipeline import Pipeline, Prepare
 from plano_asgi.providers.base import UpstreamCall, UpstreamProvider
 
 _BOUNDARY = re.compile(r'boundary="?([^";,]{1,200})"?', re.IGNORECASE)
@@ -31,9 +30,6 @@ _MODEL_FIELD = re.compile(  # possessive, so that no header takes long to be ref
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
 _KEPT = ("content-type", "content-disposition", "openai-model")
-
-Prepare = Callable[[Candidate, UpstreamProvider], UpstreamCall]
-
 
 NATIVE_ONLY = {
     "/messages/count_tokens": "anthropic.messages",
@@ -96,6 +92,7 @@ async def relay(
     if needed := NATIVE_ONLY.get(exchange.operation):
         route = _native(route, needed, exchange, pipeline)
     exchange.route = route
+    await pipeline.admit(exchange)
     answer = await pipeline.engine.open(exchange, _prepare(exchange, form))
     try:
         await _pump(call, exchange, answer)

@@ -1,0 +1,134 @@
+"""Limits, budgets and the response cache out of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asgi_drive import Exchanged, drive
+from memory_transport import MemoryTransport, answer, events
+from plano_asgi.config import Plano
+from plano_asgi.providers.transports import TransportPool
+
+KEY, OTHER = "a-long-enough-key", "another-long-key"
+HEAD = f"""
+version: v0.4.0
+model_providers: [{{model: openai/gpt-4o, access_key: sk-upstream, default: true}}]
+auth: {{api_keys: [{KEY}, {OTHER}]}}
+"""
+LIMIT = """
+ratelimits:
+  - model: openai/gpt-4o
+    selector: {key: x-user-id, value: "*"}
+    limit: {tokens: 60, unit: hour}
+"""
+WHOLE: dict[str, Any] = {
+    "id": "c",
+    "object": "chat.completion",
+    "model": "gpt-4o",
+    "choices": [
+        {"index": 0, "message": {"role": "assistant", "content": "yo"}, "finish_reason": "stop"}
+    ],
+    "usage": {"prompt_tokens": 20, "completion_tokens": 20, "total_tokens": 40},
+}
+
+
+def _plano(tmp_path: Path, text: str, *outcomes: Any) -> tuple[Plano, MemoryTransport]:
+    path = tmp_path / "plano_config.yaml"
+    path.write_text(HEAD + text, "utf-8")
+    transport = MemoryTransport(*(outcomes or (answer(WHOLE),)))
+    return Plano.from_yaml(path, environ={}, transports=TransportPool(lambda: transport)), transport
+
+
+async def _ask(plano: Plano, key: str = KEY, **body: Any) -> Exchanged:
+    body = {
+        "model": "openai/gpt-4o",
+        "max_tokens": 10,
+        "messages": [{"role": "user", "content": "hi"}],
+        **body,
+    }
+    return await drive(
+        plano, "/v1/chat/completions", body, headers={"authorization": f"Bearer {key}"}
+    )
+
+
+@pytest.mark.anyio
+async def test_a_limit_counts_true_usage_by_identity(tmp_path: Path) -> None:
+    """40 of 60 tokens used: the next is told how many are left, one that needs more is refused."""
+    plano, transport = _plano(tmp_path, LIMIT)
+    first = await _ask(plano)
+    assert first.status == 200
+    assert first.headers["x-ratelimit-limit-tokens"] == "60"
+    refused = await _ask(plano, max_tokens=50)
+    assert refused.status == 429
+    assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+    assert int(refused.headers["retry-after"]) > 0
+    assert refused.headers["x-ratelimit-remaining-tokens"] == "20"
+    assert len(transport.requests) == 1
+    assert (await _ask(plano, OTHER, max_tokens=50)).status == 200
+    await plano.aclose()
+
+
+@pytest.mark.anyio
+async def test_what_failed_is_not_counted(tmp_path: Path) -> None:
+    """A reservation is released with the failure."""
+    plano, _ = _plano(tmp_path, LIMIT + "retries: {max_attempts: 1}\n", answer({}, status=500))
+    for _ in range(5):
+        assert (await _ask(plano, max_tokens=40)).status == 500
+    await plano.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_budget_is_in_money(tmp_path: Path) -> None:
+    """What is spent is gone; the refusal says so in the client's dialect."""
+    pytest.importorskip("genai_prices")
+    plano, _ = _plano(tmp_path, "spend_budgets: [{usd: 0.0003}]\n")
+    assert (await _ask(plano)).status == 200
+    refused = await _ask(plano)
+    assert refused.status == 429
+    assert refused.json()["error"]["code"] == "insufficient_quota"
+    assert (await _ask(plano, OTHER)).status == 200
+    await plano.aclose()
+
+
+CHUNK = {"id": "c", "object": "chat.completion.chunk", "model": "gpt-4o"}
+STREAM = events(
+    {**CHUNK, "choices": [{"index": 0, "delta": {"role": "assistant", "content": "yo"}}]},
+    {**CHUNK, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+    "[DONE]",
+)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("stream", "outcome"), [(False, answer(WHOLE)), (True, STREAM)], ids=["whole", "stream"]
+)
+async def test_the_same_request_is_answered_again(
+    tmp_path: Path, stream: bool, outcome: Any
+) -> None:
+    """Byte for byte, for the same caller only; what limits count is not spent again."""
+    plano, transport = _plano(tmp_path, "response_cache: {ttl: 5m}\n" + LIMIT, outcome)
+    first = await _ask(plano, stream=stream)
+    again = await _ask(plano, stream=stream)
+    assert (first.headers["x-plano-cache"], again.headers["x-plano-cache"]) == ("miss", "hit")
+    assert again.body == first.body
+    assert again.headers["content-type"] == first.headers["content-type"]
+    assert len(transport.requests) == 1
+    await _ask(plano, OTHER, stream=stream)
+    assert len(transport.requests) == 2
+    await plano.aclose()
+
+
+@pytest.mark.anyio
+async def test_what_guards_took_out_is_not_in_the_cache(tmp_path: Path) -> None:
+    """Recorded outside of everything that changes an answer."""
+    said = {**WHOLE["choices"][0], "message": {"role": "assistant", "content": "a forbidden word"}}
+    text = "response_cache: {}\nguards: {use: [{type: words, deny: [forbidden], mode: redact}]}\n"
+    plano, transport = _plano(tmp_path, text, answer({**WHOLE, "choices": [said]}))
+    for _ in range(2):
+        found = await _ask(plano)
+        assert found.json()["choices"][0]["message"]["content"] == "a [removed] word"
+    assert len(transport.requests) == 1
+    await plano.aclose()
