@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from plano_asgi.guards.text_guard import TextGuard
     from plano_asgi.guards.topics import Topics
     from plano_asgi.guards.vault import Vault
+    from plano_asgi.guards.vault_keeper import VaultKeeper
     from plano_asgi.guards.words import Regex, Words
 
 _WHERE = {
@@ -55,6 +56,7 @@ _WHERE = {
     "TextGuard": "text_guard",
     "Topics": "topics",
     "Vault": "vault",
+    "VaultKeeper": "vault_keeper",
     "Words": "words",
     "moderation_call": "moderation",
 }
@@ -82,6 +84,7 @@ __all__ = [
     "TextGuard",
     "Topics",
     "Vault",
+    "VaultKeeper",
     "Verdict",
     "Words",
     "block",

@@ -21,6 +21,7 @@ from plano_asgi.guards.audit import OnAudit, listen, skipped
 from plano_asgi.guards.base import Guard, Span, Subject, Verdict
 from plano_asgi.guards.redaction import apply_spans
 from plano_asgi.guards.run import applies, ask_all, passages_for
+from plano_asgi.guards.vault_keeper import VaultKeeper
 from plano_asgi.passages import Passage
 
 OnBlock = Literal["error", "answer"]
@@ -39,6 +40,7 @@ class GuardChain:
             with status 200 that reads *message* and finishes as filtered.
         message: What the client reads, where neither verdict nor guard says something else.
         on_audit: Hears of every audit record as it is made.
+        vaults: Keeps the vaults of conversations whose earlier turns a server keeps.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class GuardChain:
         on_block: OnBlock = "error",
         message: str | None = None,
         on_audit: OnAudit | None = None,
+        vaults: VaultKeeper | None = None,
     ) -> None:
         if on_block not in ("error", "answer"):
             raise ConfigurationError(f"on_block must be 'error' or 'answer', not {on_block!r}")
@@ -62,6 +65,7 @@ class GuardChain:
         self.on_block: OnBlock = on_block
         self.message = message
         self._on_audit = on_audit
+        self._vaults = vaults
 
     async def __call__(self, exchange: Exchange) -> None:
         """
@@ -76,6 +80,8 @@ class GuardChain:
             return
         if self._on_audit is not None:
             listen(exchange, self._on_audit)
+        if self._vaults is not None:
+            await self._vaults(exchange)
         await self._guard_request(exchange, _asked(guards, exchange))
         self._guard_answer(exchange, guards)
 
