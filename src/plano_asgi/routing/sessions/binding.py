@@ -1,0 +1,137 @@
+"""
+What is kept of a session: the model it is bound to, and what leaving it has cost so far.
+
+Kept as JSON. Bytes that are no binding are none: a session then begins anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from plano_asgi._json import JSONObject, dumps, loads
+from plano_asgi.exchange import Candidate
+
+MAX_HISTORY = 8
+"""Models whose cached prompt is remembered."""
+
+
+@dataclass(slots=True)
+class Visit:
+    """When a model last had the conversation (Unix seconds), and how much of it (tokens)."""
+
+    model: Candidate
+    last_used: float
+    cached_tokens: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Binding:
+    """
+    One session's record.
+
+    ``anchor_model`` served its latest turn, ``default_model`` would have served all of this
+    episode had nobody switched; ``fallbacks`` are the decision's other candidates.
+    An ``episode`` lasts while its prompt cache is warm; its id is when it began.
+    ``baseline_usd`` is what reading the cached prompt would have cost without a switch,
+    ``switch_spend_usd`` what switches cost more; both of this episode, and of turns under way too.
+    """
+
+    anchor_model: Candidate
+    default_model: Candidate
+    requested_model: str = ""
+    episode: float = 0.0
+    last_used: float = 0.0
+    route_name: str | None = None
+    prefix_hash: int | None = None
+    cached_tokens: int = 0
+    baseline_usd: float = 0.0
+    switch_spend_usd: float = 0.0
+    switches: int = 0
+    session_cost_usd: float = 0.0
+    fallbacks: tuple[Candidate, ...] = ()
+    history: list[Visit] = field(default_factory=list)
+
+    def record(self, model: Candidate, now: float, cached_tokens: int) -> None:
+        """*model* has the conversation now; past the bound the one used longest ago is left out."""
+        for visit in self.history:
+            if visit.model == model:
+                visit.last_used, visit.cached_tokens = now, cached_tokens
+                return
+        self.history.append(Visit(model, now, cached_tokens))
+        if len(self.history) > MAX_HISTORY:
+            self.history.remove(min(self.history, key=lambda visit: visit.last_used))
+
+    def visit(self, model: Candidate) -> Visit | None:
+        """The last one of *model*."""
+        return next((visit for visit in self.history if visit.model == model), None)
+
+
+_NUMBERS = (
+    "episode",
+    "last_used",
+    "cached_tokens",
+    "baseline_usd",
+    "switch_spend_usd",
+    "switches",
+    "session_cost_usd",
+)
+_NUMERIC = {int, float}
+
+
+def encode(binding: Binding) -> bytes:
+    """*binding* as JSON."""
+    written: JSONObject = {name: getattr(binding, name) for name in _NUMBERS}
+    written["requested_model"] = binding.requested_model
+    written["anchor_model"] = _pair(binding.anchor_model)
+    written["default_model"] = _pair(binding.default_model)
+    if binding.route_name is not None:
+        written["route_name"] = binding.route_name
+    if binding.prefix_hash is not None:
+        written["prefix_hash"] = binding.prefix_hash
+    if binding.fallbacks:
+        written["fallbacks"] = [_pair(candidate) for candidate in binding.fallbacks]
+    if binding.history:
+        written["history"] = [
+            (visit.model.provider, visit.model.model, visit.last_used, visit.cached_tokens)
+            for visit in binding.history
+        ]
+    return dumps(written)
+
+
+def decode(data: bytes | None) -> Binding | None:
+    """The binding in *data*; ``None`` if there is none, or none that can be read."""
+    if data is None:
+        return None
+    try:
+        return _binding(loads(data))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _binding(read: JSONObject) -> Binding:
+    anchor = read["anchor_model"]
+    read["anchor_model"] = _candidate(*anchor)
+    read["default_model"] = _candidate(*(read.get("default_model") or anchor))
+    if fallbacks := read.get("fallbacks"):
+        read["fallbacks"] = tuple([_candidate(*pair) for pair in fallbacks])
+    if history := read.get("history"):
+        read["history"] = [
+            Visit(_candidate(provider, model), float(last_used), int(tokens))
+            for provider, model, last_used, tokens in history[:MAX_HISTORY]
+        ]
+    if not {type(read.get(name, 0)) for name in _NUMBERS} <= _NUMERIC:
+        raise TypeError("not a number")
+    return Binding(**read)
+
+
+def _pair(candidate: Candidate) -> tuple[str, str]:
+    return candidate.provider, candidate.model
+
+
+@lru_cache(maxsize=1024)
+def _candidate(provider: str, model: str) -> Candidate:
+    """The same few models stand in every record."""
+    if isinstance(provider, str) and isinstance(model, str):
+        return Candidate(provider=provider, model=model)
+    raise TypeError("not a model")

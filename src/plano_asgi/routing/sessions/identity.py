@@ -1,0 +1,156 @@
+"""
+Which conversation a request belongs to: named by the client, or told by how its prompt begins.
+
+The hashes are FNV-1a over the chunks that Plano takes, with two differences: a long text enters
+as its digest (a byte loop over a whole prompt would hold the event loop up), and the tools'
+definitions count in the prefix, because a prompt cache keeps them too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import takewhile
+from typing import Any
+from urllib.parse import quote
+
+from plano_asgi._json import dumps
+from plano_asgi.conversation import ChatRequest, Message, TextPart, Tool
+from plano_asgi.identities import identity_name
+
+AFFINITY_HEADER = "x-model-affinity"
+"""Names the conversation."""
+CACHE_HEADER = "x-plano-cache"
+"""With ``off`` there are no implicit session and no cache markers for this request."""
+
+_OFFSET, _PRIME, _MASK = 0xCBF29CE484222325, 0x100000001B3, 0xFFFFFFFFFFFFFFFF
+_END = 0x1F
+_LONGEST_HASHED = 32  # bytes; a longer text enters the hash as its digest
+_INSTRUCTING = ("system", "developer")
+# Claude Code's first system block; part of it is another one on every request.
+_VOLATILE = "x-anthropic-billing-header:"
+
+_LONGEST_IN_KEY = 128  # characters of each part: three of them stay far below a store's bound
+_SAFE = "/@+"
+_PLAIN = re.compile(rf"[A-Za-z0-9_.~{_SAFE}-]{{1,{_LONGEST_IN_KEY}}}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """
+    One conversation of one tenant, as this request tells it.
+
+    ``id`` is the client's header, or ``implicit:`` and 16 hex digits. ``key`` is the store's: other
+    tenants and other *lanes* (models asked for) of the same id have another one.
+    """
+
+    id: str
+    key: str
+    lane: str
+    is_explicit: bool
+    prefix_hash: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """
+    How a prompt begins. ``prefix_hash``: what a prompt cache holds of it, as far as all its
+    conversations share it. ``session_id`` adds the first thing the user said; ``None`` if nobody
+    said anything.
+    """
+
+    prefix_hash: int
+    session_id: str | None
+
+
+def fingerprint(request: ChatRequest, tenant: str = "") -> Fingerprint | None:
+    """The fingerprint of *request*; ``None`` without a user's turn."""
+    first = next((message for message in request.messages if message.role == "user"), None)
+    if first is None:
+        return None
+    names = ",".join(tool.name for tool in request.tools)
+    chunks = _chunk(tenant), _chunk(_system(request.messages)), _chunk(names)
+    state = _mixed(_SALTED, chunks)
+    said = text_of(first)
+    return Fingerprint(
+        prefix_hash=_mixed(state, _definitions(request.tools)),
+        session_id=f"implicit:{_mixed(state, (_chunk(said),)):016x}" if said else None,
+    )
+
+
+def tenant_of(identity: Any, headers: Mapping[str, str], tenant_header: str | None) -> str:
+    """
+    Whose session it is: who was authenticated, else what *tenant_header* says, else nobody ("").
+    The first letter tells which, so that a header cannot spell somebody authenticated.
+    """
+    if (name := identity_name(identity)) is not None:
+        return f"a.{name}"
+    if tenant_header and (name := headers.get(tenant_header.lower(), "").strip()):
+        return f"h.{name}"
+    return ""
+
+
+def session_key(tenant: str, id: str, lane: str, *, is_explicit: bool) -> str:
+    """The key in the store; no part of it can spell another's place."""
+    kind = "e" if is_explicit else "i"
+    return f"session:{_escaped(tenant)}:{kind}.{_escaped(id)}:{_escaped(lane)}"
+
+
+def is_opted_out(headers: Mapping[str, str]) -> bool:
+    """Whether the client wants no caching help for this request."""
+    return headers.get(CACHE_HEADER, "").strip().lower() == "off"
+
+
+def text_of(message: Message) -> str:
+    """All text parts, a line each."""
+    return "\n".join(part.text for part in message.parts if isinstance(part, TextPart))
+
+
+def _system(messages: Sequence[Message]) -> str:
+    """The instructions in front; later ones come and go while a conversation grows."""
+    texts = []
+    for message in takewhile(lambda message: message.role in _INSTRUCTING, messages):
+        parts = (part.text for part in message.parts if isinstance(part, TextPart))
+        texts.append("\n".join(text for text in parts if not text.startswith(_VOLATILE)))
+    return "\n".join(texts)
+
+
+def _definitions(tools: Sequence[Tool]) -> tuple[bytes, ...]:
+    """What tools are beside their names, as one chunk; no chunk where names are all there is."""
+    if not any(tool.description or tool.parameters or tool.raw for tool in tools):
+        return ()
+    told = [[tool.name, tool.description, tool.parameters, tool.raw] for tool in tools]
+    return (_digest(dumps(told)),)
+
+
+def _chunk(text: str) -> bytes:
+    data = text.encode("utf-8", "surrogatepass")
+    return data if len(data) <= _LONGEST_HASHED else _digest(data)
+
+
+def _digest(data: bytes) -> bytes:
+    return sha256(data).digest()[:8]
+
+
+def _mixed(state: int, chunks: Iterable[bytes]) -> int:
+    """FNV-1a, 64 bits, with an end mark after each chunk."""
+    for chunk in chunks:
+        for byte in chunk:
+            state = ((state ^ byte) * _PRIME) & _MASK
+        state = ((state ^ _END) * _PRIME) & _MASK
+    return state
+
+
+def _escaped(text: str) -> str:
+    """*text* without colons and in bounds; two texts never become one."""
+    if not text or _PLAIN.fullmatch(text):
+        return text
+    escaped = quote(text, safe=_SAFE, errors="surrogatepass")
+    if len(escaped) <= _LONGEST_IN_KEY:
+        return escaped
+    return "=" + sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+_SALTED = _mixed(_OFFSET, (b"plano-affinity-v1",))

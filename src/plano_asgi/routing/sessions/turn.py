@@ -1,0 +1,117 @@
+"""One turn of a session: how it is decided, what was found, and what is told about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from plano_asgi.exchange import Candidate, Exchange, Route
+from plano_asgi.routing.sessions.binding import Binding
+from plano_asgi.routing.sessions.budget import RoutingBudget, Weighed
+from plano_asgi.routing.sessions.identity import Session
+
+SESSION_KEY = "routing.session"
+"""Where ``Exchange.state`` holds the ``SessionDecision``."""
+TURN_KEY = "routing.session.turn"
+"""Where ``Exchange.state`` holds the turn until its finalizer ran."""
+
+Mode: TypeAlias = Literal["pin", "replay", "gate"]
+"""
+``pin``: the first decision holds. ``replay``: one decision for each user turn. ``gate``: every
+turn is decided, and a budget says whether the session may follow.
+"""
+Skipped: TypeAlias = Literal["pinned", "not_user_turn"]
+
+
+@dataclass(slots=True, kw_only=True)
+class SessionDecision:
+    """
+    What a session made of one request. Figures of money are those at the decision.
+
+    ``pinned``: there was a decision to hold on to, and its cache was warm where that matters.
+    ``skipped``: why nothing was routed anew. ``store``: whether the record was there, or could not
+    be read. ``idle_s``: since the last turn. ``total_cost_usd``: up to the previous turn.
+    ``weighed``: what the budget said; ``counterfactual``: what it refused, if that is recorded.
+    """
+
+    session_id: str
+    is_explicit: bool
+    model: Candidate
+    route_name: str | None
+    store: Literal["hit", "miss", "error"]
+    pinned: bool = False
+    switched: bool = False
+    skipped: Skipped | None = None
+    idle_s: float | None = None
+    has_budget: bool = False
+    baseline_usd: float = 0.0
+    switch_spend_usd: float = 0.0
+    switches: int = 0
+    total_cost_usd: float = 0.0
+    weighed: Weighed | None = None
+    counterfactual: str | None = None
+
+    @property
+    def overhead_pct(self) -> float:
+        """What switches have cost, in percent of the baseline; 0 without one."""
+        return 100 * self.switch_spend_usd / self.baseline_usd if self.baseline_usd else 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Turn:
+    """
+    One request's way through a session.
+
+    ``seen`` is the record as this turn found it, with what the turn added; ``joins``: it goes on
+    with that record's episode.
+    """
+
+    session: Session
+    mode: Mode
+    ttl_s: float
+    started: float
+    budget: RoutingBudget | None = None
+    seen: Binding | None = None
+    joins: bool = False
+    is_lost: bool = False
+    skipped: Skipped | None = None
+    route: Route = field(default_factory=lambda: Route(candidates=()))
+    route_name: str | None = None
+    weighed: Weighed | None = None
+    counterfactual: str | None = None
+
+    @property
+    def has_charged(self) -> bool:
+        """Whether it added anything to the session's sums."""
+        weighed = self.weighed
+        return weighed is not None and bool(weighed.charged_usd or weighed.baseline_usd)
+
+    def tell(self, exchange: Exchange) -> None:
+        """Put the decision on *exchange*, and the turn for its finalizer."""
+        seen, model = self.seen, self.route.candidates[0]
+        switched = self.joins and seen is not None and model != seen.anchor_model
+        sums = seen if self.joins or self.keeps_sums else None
+        exchange.state[SESSION_KEY] = SessionDecision(
+            session_id=self.session.id,
+            is_explicit=self.session.is_explicit,
+            model=model,
+            route_name=self.route_name,
+            store="error" if self.is_lost else "miss" if seen is None else "hit",
+            pinned=self.joins,
+            switched=switched,
+            skipped=self.skipped,
+            idle_s=None if seen is None else max(0.0, self.started - seen.last_used),
+            has_budget=self.budget is not None,
+            baseline_usd=sums.baseline_usd if sums else 0.0,
+            switch_spend_usd=sums.switch_spend_usd if sums else 0.0,
+            switches=(seen.switches if self.joins and seen else 0) + switched,
+            total_cost_usd=seen.session_cost_usd if seen else 0.0,
+            weighed=self.weighed,
+            counterfactual=self.counterfactual,
+        )
+        exchange.state[TURN_KEY] = self
+
+    @property
+    def keeps_sums(self) -> bool:
+        """Whether a new episode goes on with the old one's sums."""
+        return self.budget is not None and not self.budget.replenish_on_rebind
