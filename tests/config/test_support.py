@@ -45,6 +45,7 @@ def asked(**more: Any) -> list[tuple[str, str]]:
             "spend_budgets": [{"usd": 5}],
             "response_cache": {"ttl": "5m"},
         },
+        {"prompt_caching": {"enabled": True}, "routing": {"session_ttl_seconds": 5}},
         {"guards": {"use": [{"type": "secrets"}]}, "memory": {"store": "memory://"}},
         {
             "filters": [{"id": "f", "url": URL}],
@@ -121,8 +122,6 @@ MODEL = {"type": "model", "name": "m"}
         ),
         ({"tracing": {"random_sampling": 5}}, [("warn", "tracing")]),
         ({"state_storage": {"type": "memory"}}, [("warn", "state_storage")]),
-        ({"prompt_caching": {"enabled": True}}, [("warn", "prompt_caching.enabled")]),
-        ({"routing": {"session_ttl_seconds": 5}}, [("warn", "routing")]),
         (
             {"model_providers": [{"model": "openai/x", "capabilities": {"context_window": 9}}]},
             [("warn", "model_providers.0.capabilities")],
@@ -141,6 +140,7 @@ HONOURED = {
     *("auth", "limits", "retries", "cors"),
     *("prompt_guards", "guards", "memory", "filters"),
     *("routing_preferences", "model_metrics_sources"),
+    *("routing", "prompt_caching"),
     *("ratelimits", "spend_budgets", "limits_store", "response_cache"),
 }
 

@@ -25,8 +25,9 @@ from plano_asgi.config.issues import ConfigError
 from plano_asgi.config.limits import build_cache, build_meters
 from plano_asgi.config.load import load_config
 from plano_asgi.config.memory import build_memory
-from plano_asgi.config.routing import build_preferences
+from plano_asgi.config.routing import build_routing
 from plano_asgi.config.schema import PlanoConfig
+from plano_asgi.config.sessions import add_sessions, build_shapers
 from plano_asgi.config.support import unsupported
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.gateway.auth import ApiKeys
@@ -182,15 +183,16 @@ def _options_from(config: PlanoConfig) -> dict[str, Any]:
     return options
 
 
-_PARTS = ("steps", "rules", "finalizers", "resources", "meters")
+_PARTS = ("steps", "rules", "finalizers", "resources", "meters", "shapers")
 
 
 def _request_side(config: PlanoConfig, asking: Gateway) -> dict[str, Any]:
     """The filters, guards and memory that a file describes."""
     options: dict[str, Any] = {}
-    if config.routing_preferences:
-        parts = build_preferences(config, asking)
-        options |= {name: getattr(parts, name) for name in _PARTS if hasattr(parts, name)}
+    parts = build_routing(config, asking)
+    add_sessions(config, asking, parts)
+    options |= {name: getattr(parts, name) for name in _PARTS if hasattr(parts, name)}
+    options["shapers"] = build_shapers(config, asking)
     if (filters := build_filters(config)) is not None:
         options["filters"] = filters
     chains = [build_chain(config.guards, asking)] if config.guards is not None else []

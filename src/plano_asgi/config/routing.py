@@ -20,6 +20,7 @@ from plano_asgi.providers.client import HTTPRequest, Timeouts
 from plano_asgi.providers.transports import TransportPool
 from plano_asgi.routing.metric_sources import (
     BundledPrices,
+    CostSource,
     MeasuredLatency,
     digitalocean,
     models_dev,
@@ -46,9 +47,10 @@ class RoutingParts:
     rules: list[Any] = field(default_factory=list)
     finalizers: list[Any] = field(default_factory=list)
     resources: list[Any] = field(default_factory=list)
+    cost: CostSource | None = None
 
 
-def build_preferences(config: PlanoConfig, asking: Gateway) -> RoutingParts:
+def build_routing(config: PlanoConfig, asking: Gateway) -> RoutingParts:
     """
     The rule for ``routing_preferences``, with what it needs.
 
@@ -57,6 +59,9 @@ def build_preferences(config: PlanoConfig, asking: Gateway) -> RoutingParts:
     so.
     """
     parts = RoutingParts()
+    ranking = _ranking(config.model_metrics_sources, fetcher(asking.transports), parts)
+    if not config.routing_preferences:
+        return parts
     selector = choose_selector(config, asking)
     if selector is None:
         _log.warning(
@@ -65,8 +70,6 @@ def build_preferences(config: PlanoConfig, asking: Gateway) -> RoutingParts:
             "the extra 'embed', or give every preference examples",
         )
         return parts
-    fetch = fetcher(asking.transports)
-    ranking = _ranking(config.model_metrics_sources, fetch, parts)
     preferences = Preferences(
         [_preference(entry) for entry in config.routing_preferences],
         selector,
@@ -139,6 +142,7 @@ def _ranking(sources: Sequence[ModelMetricsSource], fetch: Fetch, parts: Routing
             parts.resources.append(made)
         if isinstance(made, MeasuredLatency):
             parts.finalizers.append(made)
+    parts.cost = found.get("cost")
     return Ranking(**found)
 
 

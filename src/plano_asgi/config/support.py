@@ -41,11 +41,6 @@ UNSUPPORTED: Mapping[str, Row] = {
     "agents": ("warn", "agents are not in this release"),
     "endpoints": ("warn", "endpoints serve prompt targets, which are not in this release"),
     "system_prompt": ("warn", "belongs to prompt targets, which are not in this release"),
-    "routing": ("warn", "sessions are not in this release: no conversation is bound to a model"),
-    "prompt_caching.enabled": (
-        "warn",
-        "cache markers are not in this release: clients set their own",
-    ),
     "state_storage": (
         "warn",
         "conversation state is not in this release: previous_response_id works only where the "

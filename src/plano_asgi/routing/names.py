@@ -138,6 +138,13 @@ class Names:
         self._check_aliases()
         self._listed = {info.id: info for info in self._list()}
 
+    def serves(self, candidate: Candidate) -> bool:
+        """Whether *candidate* is (still) configured, by its own name or a wildcard's."""
+        return any(
+            entry.provider == candidate.provider and entry.model in (candidate.model, "*")
+            for entry in self._entries
+        )
+
     def resolve(self, name: str | None, *, rng: Callable[[], float] = random.random) -> Route:
         """
         The candidates for *name*, best first.
