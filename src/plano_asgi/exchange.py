@@ -111,6 +111,8 @@ class Exchange:
     stream: bool = False
     model: str | None = None
     """The model the client asked for."""
+    meant_models: tuple[str, ...] = ()
+    """Every other name of the models that *model* may lead to, where a gateway knows them."""
     route: Route | None = None
     attempts: list[Attempt] = field(default_factory=list)
     served_by: Candidate | None = None

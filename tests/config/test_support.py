@@ -46,6 +46,7 @@ def asked(**more: Any) -> list[tuple[str, str]]:
             "response_cache": {"ttl": "5m"},
         },
         {"prompt_caching": {"enabled": True}, "routing": {"session_ttl_seconds": 5}},
+        {"state_storage": {"type": "memory"}},
         {"guards": {"use": [{"type": "secrets"}]}, "memory": {"store": "memory://"}},
         {
             "filters": [{"id": "f", "url": URL}],
@@ -121,7 +122,6 @@ MODEL = {"type": "model", "name": "m"}
             ],
         ),
         ({"tracing": {"random_sampling": 5}}, [("warn", "tracing")]),
-        ({"state_storage": {"type": "memory"}}, [("warn", "state_storage")]),
         (
             {"model_providers": [{"model": "openai/x", "capabilities": {"context_window": 9}}]},
             [("warn", "model_providers.0.capabilities")],
@@ -140,7 +140,7 @@ HONOURED = {
     *("auth", "limits", "retries", "cors"),
     *("prompt_guards", "guards", "memory", "filters"),
     *("routing_preferences", "model_metrics_sources"),
-    *("routing", "prompt_caching"),
+    *("routing", "prompt_caching", "state_storage"),
     *("ratelimits", "spend_budgets", "limits_store", "response_cache"),
 }
 

@@ -7,12 +7,14 @@ from typing import Any, TypeAlias
 
 from plano_asgi import guards
 from plano_asgi._json import JSONObject
-from plano_asgi.config.schema_guards import GuardEntry, Guards
+from plano_asgi.config.schema_guards import GuardEntry, Guards, VaultStore
 from plano_asgi.config.schema_traffic import PromptGuards
 from plano_asgi.embeddings import MiniLM
 from plano_asgi.errors import ConfigurationError, MissingExtra
 from plano_asgi.gateway import Gateway
 from plano_asgi.guards import Guard, GuardChain
+from plano_asgi.guards.vault_keeper import VaultKeeper
+from plano_asgi.stores.open_store import open_store
 
 Options: TypeAlias = dict[str, Any]
 Builder: TypeAlias = Callable[[Options, Gateway], Guard]
@@ -32,7 +34,10 @@ def build_chain(config: Guards, asking: Gateway) -> GuardChain:
         ConfigurationError: Options that a guard does not take together; names its place.
     """
     return GuardChain(
-        list(_guards(config.use, asking)), on_block=config.on_block, message=config.message
+        list(_guards(config.use, asking)),
+        on_block=config.on_block,
+        message=config.message,
+        vaults=_keeper(config.vault) if config.vault is not None else None,
     )
 
 
@@ -68,6 +73,21 @@ def _plain(name: str) -> Builder:
     return lambda options, asking: getattr(guards, name)(**options)
 
 
+def _keeper(config: VaultStore) -> VaultKeeper:
+    try:
+        key = bytes.fromhex(config.key.get_secret_value())
+    except ValueError:
+        raise ConfigurationError("guards.vault.key: must be hexadecimal digits") from None
+    store = open_store(config.store.get_secret_value())
+    return VaultKeeper(store, key, **({"ttl_s": config.ttl_s} if config.ttl_s else {}))
+
+
+def _jailbreak(options: Options, asking: Gateway) -> Guard:
+    if options.get("second_stage") == "off":
+        options["second_stage"] = None
+    return guards.Jailbreak(**options)
+
+
 def _topics(options: Options, asking: Gateway) -> Guard:
     if "model" in options:
         return guards.Topics(ask=asking.ask, **options)
@@ -88,7 +108,7 @@ def _json_schema(options: Options, asking: Gateway) -> Guard:
 
 
 BUILDERS: Mapping[str, Builder] = {
-    "jailbreak": _plain("Jailbreak"),
+    "jailbreak": _jailbreak,
     "pii": _plain("PII"),
     "secrets": _plain("Secrets"),
     "exfiltration": _plain("Exfiltration"),

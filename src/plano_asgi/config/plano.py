@@ -28,6 +28,7 @@ from plano_asgi.config.memory import build_memory
 from plano_asgi.config.routing import build_routing
 from plano_asgi.config.schema import PlanoConfig
 from plano_asgi.config.sessions import add_sessions, build_shapers
+from plano_asgi.config.state import build_state
 from plano_asgi.config.support import unsupported
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.gateway.auth import ApiKeys
@@ -200,6 +201,8 @@ def _request_side(config: PlanoConfig, asking: Gateway) -> dict[str, Any]:
         chains.insert(0, chain)
     if chains:
         options["guards"] = chains
+    if config.state_storage is not None:
+        options["state"] = build_state(config.state_storage)
     if meters := build_meters(config, asking.names):
         options["meters"] = meters
     if config.response_cache is not None:

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from plano_asgi.config.schema_base import ConfigModel, Name, Number, Seconds, Whole
+from plano_asgi.config.schema_base import ConfigModel, Name, Number, Seconds, Secret, Whole
 
 Mode = Literal["redact", "block"]
 MaskMode = Literal["mask", "redact", "block"]
@@ -50,7 +50,8 @@ class JailbreakEntry(GuardEntry):
     type: Literal["jailbreak"]
     level: Literal["strict", "balanced", "lenient"] | None = None
     indirect: Literal["strict", "balanced", "lenient", "off"] | None = None
-    second_stage: Literal["auto", "local"] | None = None
+    second_stage: Literal["auto", "local", "off"] | None = None
+    app_system: bool | None = None
 
 
 class PIIEntry(GuardEntry):
@@ -89,7 +90,8 @@ class PromptLeakEntry(GuardEntry):
     type: Literal["prompt_leak"]
     canaries: tuple[Name, ...] | None = None
     insert: Literal["never", "once", "each"] | None = None
-    overlap: Whole | None = Field(default=None, ge=1)
+    overlap: Whole | None = Field(default=None, ge=0)
+    least_words: Whole | None = Field(default=None, ge=1)
     share: Number | None = Field(default=None, gt=0, le=1)
     mode: Mode | None = None
 
@@ -102,6 +104,8 @@ class WordsEntry(GuardEntry):
     allow: tuple[Name, ...] | None = None
     mode: Mode | None = None
     whole_words: bool | None = None
+    ignore_case: bool | None = None
+    replacement: str | None = None
 
 
 class RegexEntry(GuardEntry):
@@ -131,6 +135,8 @@ class JudgeEntry(GuardEntry):
     policy: str | None = None
     contract: Name | None = None
     categories: tuple[Name, ...] | None = None
+    max_chars: Whole | None = Field(default=None, ge=1)
+    on_long: Literal["error", "cut"] | None = None
     threshold: Number | None = None
 
 
@@ -193,10 +199,21 @@ AnyGuard = Annotated[
 ]
 
 
+class VaultStore(ConfigModel):
+    """Where masks of conversations with server-side state are kept, sealed."""
+
+    store: Secret
+    """``sqlite:///``, ``redis://``, ``postgresql://`` or ``memory://``."""
+    key: Secret
+    """32 bytes as 64 hexadecimal digits."""
+    ttl_s: Seconds | None = Field(default=None, alias="ttl", gt=0)
+
+
 class Guards(ConfigModel):
     """Ours: the gateway's guards."""
 
     on_block: Literal["error", "answer"] = "error"
     """A block before the answer starts is a 400, or an answer that reads ``message``."""
     message: str | None = None
+    vault: VaultStore | None = None
     use: tuple[AnyGuard, ...] = Field(min_length=1)

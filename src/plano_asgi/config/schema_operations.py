@@ -12,22 +12,31 @@ from plano_asgi.config.schema_base import (
     HeaderName,
     Name,
     Number,
+    Seconds,
     Secret,
     Whole,
 )
 
 
 class StateStorage(ConfigModel):
-    """Where conversations of the Responses API are kept for upstreams that do not."""
+    """
+    Where conversations of the Responses API are kept for upstreams that do not. ``sqlite`` and
+    ``redis`` are ours.
+    """
 
-    type: Literal["memory", "postgres"]
+    type: Literal["memory", "postgres", "sqlite", "redis"]
     connection_string: SecretStr | None = None
+    """A URL: ``postgresql://...``, ``sqlite:///state.db``, ``redis://...``."""
+    ttl_s: Seconds | None = Field(default=None, alias="ttl", gt=0)
+    """Ours: how long a response is kept after it was last gone on from."""
+    key: Secret | None = None
+    """Ours: seals what is kept (AES-GCM); 32 bytes as 64 hexadecimal digits."""
 
     @model_validator(mode="after")
-    def _postgres_has_a_connection(self) -> Self:
+    def _databases_have_a_connection(self) -> Self:
         given = self.connection_string and self.connection_string.get_secret_value()
-        if self.type == "postgres" and not given:
-            raise ValueError("type postgres needs 'connection_string'")
+        if self.type != "memory" and not given:
+            raise ValueError(f"type {self.type} needs 'connection_string'")
         return self
 
 

@@ -41,11 +41,6 @@ UNSUPPORTED: Mapping[str, Row] = {
     "agents": ("warn", "agents are not in this release"),
     "endpoints": ("warn", "endpoints serve prompt targets, which are not in this release"),
     "system_prompt": ("warn", "belongs to prompt targets, which are not in this release"),
-    "state_storage": (
-        "warn",
-        "conversation state is not in this release: previous_response_id works only where the "
-        "provider keeps the state itself",
-    ),
     "tracing": ("warn", "tracing is not in this release: no span is exported"),
     "model_providers.*.capabilities": ("warn", "choosing by capability is not in this release"),
     "overrides.agent_orchestration_model": ("warn", "agents are not in this release"),

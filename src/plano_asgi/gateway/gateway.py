@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,7 +24,7 @@ from plano_asgi.attempts.engine import MAX_ANSWER_BYTES
 from plano_asgi.cache import ResponseCache
 from plano_asgi.conversation import ChatRequest, ChatResponse
 from plano_asgi.errors import MethodNotAllowed, NotFound, PlanoError
-from plano_asgi.exchange import SCOPE_KEY, Exchange
+from plano_asgi.exchange import SCOPE_KEY, Candidate, Exchange
 from plano_asgi.filters import Filter, FilterChain, RequestFunction
 from plano_asgi.gateway.ask import ask_model, post_json
 from plano_asgi.gateway.auth import Auth, authenticate
@@ -37,6 +38,8 @@ from plano_asgi.gateway.model_list import serve_models
 from plano_asgi.gateway.paths import Endpoint, match
 from plano_asgi.gateway.pipeline import Finalizer, Pipeline, Shaper, Stages, answer_errors
 from plano_asgi.gateway.relay import read_json, read_relayed, relay
+from plano_asgi.gateway.state_homes import Homes
+from plano_asgi.gateway.state_routes import serve_compact, serve_state
 from plano_asgi.gateway.steps import RequestSide
 from plano_asgi.guards.base import Guard
 from plano_asgi.guards.chain import GuardChain
@@ -46,7 +49,10 @@ from plano_asgi.providers.base import UpstreamProvider
 from plano_asgi.providers.transports import TransportPool
 from plano_asgi.routing.base import RouteRule
 from plano_asgi.routing.names import Names
+from plano_asgi.state.responses_state import ResponsesState
 from plano_asgi.wire import DIALECTS
+
+_RESPONSES = "openai.responses"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +97,8 @@ class Gateway:
         steps, rules, finalizers: See ``pipeline``.
         filters, guards, memory: Run after *steps*, in the order of ``RequestSide``, on every
             endpoint that takes JSON, token counts included; ``memory`` on chat only.
+        state: Keeps conversations of the Responses API, for every provider; ``None``: only
+            upstreams that keep their own go on from ``previous_response_id``.
         meters: ``RateLimits``, ``SpendBudgets``: reserve once a request is routed, settle after.
         cache: Gives an answer again to exactly the same request of the same caller.
         shapers: Change the body for a candidate; see ``pipeline.Shaper``.
@@ -113,6 +121,7 @@ class Gateway:
         retry: RetryPolicy | None = None,
         breaker: BreakerPolicy | None = None,
         limits: Limits | None = None,
+        state: ResponsesState | None = None,
         meters: Sequence[Meter] = (),
         cache: ResponseCache | None = None,
         shapers: Sequence[Shaper] = (),
@@ -135,6 +144,10 @@ class Gateway:
             max_answer_bytes=self._limits.max_answer_bytes,
             timer=timer,
         )
+        self._state = state
+        if state is not None:
+            state.attach(native=self._keeps_state, resolve=names.resolve)
+            steps, rules = [state, *steps], [state.route, *rules]
         if cache is not None:
             steps, finalizers = [cache, *steps], [cache.keep, *finalizers]
         self._request_side = RequestSide(steps=steps, filters=filters, guards=guards, memory=memory)
@@ -171,6 +184,8 @@ class Gateway:
                 await stack.enter_async_context(self._request_side.lifespan())
                 yield
         finally:
+            if self._state is not None:
+                await self._state.aclose()
             await self._transports.aclose()
 
     async def ask(self, request: ChatRequest) -> ChatResponse:
@@ -241,7 +256,7 @@ class Gateway:
         if method == "OPTIONS":
             await call.reply(204, b"", encode_headers({"allow": endpoint.allow}))
             return
-        if method not in endpoint.methods:
+        if method not in endpoint.methods and endpoint.kind != "state":
             raise MethodNotAllowed(
                 f"{method} is not allowed on {endpoint.path}; use {endpoint.methods[0]}.",
                 allow=endpoint.allow,
@@ -253,7 +268,26 @@ class Gateway:
         if endpoint.kind == "models":
             await serve_models(call, self.names)
             return
+        if endpoint.kind == "state":
+            await self._serve_state(call)
+            return
         await self._exchange(call, endpoint)
+
+    async def _serve_state(self, call: Call) -> None:
+        if self._state is None:
+            raise NotFound(f"There is no {call.scope['method']} {call.scope['path']} here.")
+        homes = Homes(providers=self.providers, transport=self._transports.get)
+        await serve_state(
+            call,
+            self._state,
+            homes,
+            max_body_bytes=self._limits.max_body_bytes,
+            body_timeout_s=self._limits.body_timeout_s,
+        )
+
+    def _keeps_state(self, candidate: Candidate) -> bool:
+        """Whether *candidate* speaks the Responses API itself."""
+        return self._pipeline.engine.dialect(candidate, _RESPONSES) == _RESPONSES
 
     async def _exchange(self, call: Call, endpoint: Endpoint) -> None:
         exchange = shared_exchange(call, endpoint)
@@ -297,7 +331,12 @@ class Gateway:
             await pipeline.run(call, exchange, lambda: count_tokens(call, exchange, pipeline))
         else:
             form = read_relayed(exchange, content)
-            await pipeline.run(call, exchange, lambda: relay(call, exchange, pipeline, form))
+            state = self._state
+            if state is not None and endpoint.path == "/responses/compact" and form is None:
+                work = partial(serve_compact, call, exchange, pipeline, state)
+            else:
+                work = partial(relay, call, exchange, pipeline, form)
+            await pipeline.run(call, exchange, work)
 
     async def _refuse(self, call: Call, error: PlanoError) -> None:
         """Answer *error*; past the start, leave the response unended: the server cuts it."""

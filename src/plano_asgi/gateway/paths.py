@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Kind = Literal["chat", "decision", "relay", "models", "count_tokens", "root"]
+Kind = Literal["chat", "decision", "relay", "models", "count_tokens", "state", "root"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ ENDPOINTS = (
     *(Endpoint(path, "relay", _POST, "openai.chat") for path in _RELAYED),
     Endpoint("/", "root", _GET),
 )
+_STATE = Endpoint("/responses/*", "state", ("GET", "HEAD", "POST", "DELETE"), "openai.responses")
 _BY_PATH = {endpoint.path: endpoint for endpoint in ENDPOINTS}
 _DECISIONS = {
     endpoint.path: replace(endpoint, kind="decision")
@@ -67,7 +68,8 @@ def below_root(path: str, root_path: str) -> str:
 
 def match(path: str, root_path: str) -> tuple[Endpoint, str] | None:
     """
-    The endpoint that *path* means, and what follows it (a model id, or ""); ``None`` if none.
+    The endpoint that *path* means, and what follows it (a model id, the path of kept state, or
+    ""); ``None`` if none.
 
     A trailing slash, a missing or a doubled
     ``/v1`` (clients configured with one base URL too many or too few) make no difference.
@@ -83,6 +85,8 @@ def match(path: str, root_path: str) -> tuple[Endpoint, str] | None:
     if path.startswith("/routing/"):
         path = path.removeprefix("/routing").removeprefix("/v1")
         return (_DECISIONS[path], "") if path in _DECISIONS else None
+    if path.startswith(("/responses/", "/conversations/")) or path == "/conversations":
+        return _STATE, path
     if path.startswith("/models/"):
         return _MODELS, path.removeprefix("/models/")
     return None

@@ -94,6 +94,7 @@ class Pipeline:
             await work()
             return
         limits = self._stages.tap
+        exchange.meant_models = self._names.meant(exchange.model)
         try:
             listeners = await run_steps(exchange, self._stages.steps, limits=limits)
         except AnswerInstead as exc:

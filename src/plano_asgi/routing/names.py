@@ -172,6 +172,28 @@ class Names:
             )
         raise ModelNotFound(name, self._near(name))
 
+    def meant(self, name: str | None) -> tuple[str, ...]:
+        """
+        The names of all models that *name* may lead to: full and bare ones, of every target of an
+        alias and of its fallbacks, or of the default; empty if there are none.
+        """
+        name = (name or "").strip()
+        if name in self._aliases:
+            alias = self._aliases[name]
+            models = [target.model for target in alias.targets] + list(alias.fallbacks)
+            found = [self._find(model) for model in models]
+            below = [
+                meant
+                for model, entry in zip(models, found, strict=True)
+                if entry is None
+                for meant in self.meant(model)
+            ]
+        else:
+            found, below = [self._find(name) or self._default], []
+        candidates = [c for entry in found if entry is not None for c in entry.route.candidates]
+        names = [spelled for c in candidates for spelled in (c.name, c.model)]
+        return tuple(dict.fromkeys([*names, *below]))
+
     def models(self) -> list[ModelInfo]:
         """
         Every name worth showing: entries in order, wildcards spelled out by *known*, aliases.

@@ -1,0 +1,200 @@
+"""
+Conversations: lists of items that responses are added to.
+
+A conversation is a head (its metadata, and how many batches there are) and batches of items, one
+for each time that something was added. Only the head is counted up, atomically, so that turns
+added at the same time are all kept, in the order in which they were finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from plano_asgi._json import JSONObject, dumps
+from plano_asgi.state.names import (
+    batch_key,
+    batch_prefix,
+    conversation_key,
+    is_id,
+    named,
+    new_id,
+)
+from plano_asgi.state.pieces import Piece
+from plano_asgi.state.refusals import no_conversation, no_item, too_long
+from plano_asgi.state.shelf import Shelf
+
+Added = Literal["added", "missing", "full"]
+
+
+class Conversations:
+    """
+    Conversations on a shelf, each by its owner and id.
+
+    Args:
+        max_items: Of one conversation; what is over is refused.
+        max_bytes: The same, in bytes of JSON.
+    """
+
+    def __init__(self, shelf: Shelf, *, max_items: int, max_bytes: int) -> None:
+        self._shelf = shelf
+        self._max_items, self._max_bytes = max_items, max_bytes
+
+    async def create(
+        self, owner: str | None, metadata: JSONObject, items: Sequence[Any] = ()
+    ) -> JSONObject:
+        """Begin a conversation; its object as the API has it."""
+        now = self._shelf.timer()
+        head: JSONObject = {"id": new_id("conv"), "created_at": int(now), "metadata": metadata}
+        head |= {"next": 0, "items": 0, "size": 0, "kept_at": now}
+        await self._shelf.put(conversation_key(owner, head["id"]), dumps(head))
+        if items:
+            await self.add(owner, head["id"], items)
+        return _shown(head)
+
+    async def get(self, owner: str | None, id: str) -> JSONObject:
+        """
+        The conversation's object.
+
+        Raises:
+            NotFound: *owner* has no such conversation. So do all other methods.
+        """
+        return _shown(await self._head(owner, id))
+
+    async def set_metadata(self, owner: str | None, id: str, metadata: JSONObject) -> JSONObject:
+        """Replace the metadata; the conversation's object."""
+
+        def change(head: Any) -> tuple[Any, JSONObject | None]:
+            if head is None:
+                return None, None
+            head = {**head, "metadata": metadata, "kept_at": self._shelf.timer()}
+            return head, _shown(head)
+
+        found = await self._shelf.update(conversation_key(owner, id), change) if is_id(id) else None
+        if found is None:
+            raise no_conversation(id)
+        return found
+
+    async def delete(self, owner: str | None, id: str) -> None:
+        """Forget a conversation with its items; responses of it stay by themselves."""
+        if not is_id(id) or not await self._shelf.store.delete(conversation_key(owner, id)):
+            raise no_conversation(id)
+        await self._shelf.store.delete_prefix(batch_prefix(owner, id))
+
+    async def add(
+        self, owner: str | None, id: str, items: Sequence[Any], *, provider: str = ""
+    ) -> Piece:
+        """
+        Add *items*, which *provider* answered with or to.
+
+        Raises:
+            NotFound: There is no such conversation.
+            RequestError: It would be over its bounds.
+        """
+        content = dumps({"items": items, "provider": provider, "kept_at": self._shelf.timer()})
+        size, count = len(content), len(items)
+
+        def change(head: Any) -> tuple[Any, tuple[Added, int]]:
+            if head is None:
+                return None, ("missing", 0)
+            is_over = (
+                head["items"] + count > self._max_items or head["size"] + size > self._max_bytes
+            )
+            if is_over:
+                return head, ("full", 0)
+            grown = {"items": head["items"] + count, "size": head["size"] + size}
+            grown |= {"next": head["next"] + 1, "kept_at": self._shelf.timer()}
+            return {**head, **grown}, ("added", head["next"])
+
+        outcome: tuple[Added, int] = ("missing", 0)
+        if is_id(id):
+            outcome = await self._shelf.update(conversation_key(owner, id), change)
+        word, number = outcome
+        if word == "missing":
+            raise no_conversation(id)
+        if word == "full":
+            raise too_long("conversation", self._max_items, self._max_bytes)
+        await self._shelf.put(batch_key(owner, id, number), content)
+        return _piece(id, number, items, provider)
+
+    async def take_back(self, owner: str | None, id: str, added: Piece) -> None:
+        """Forget what ``add`` returned."""
+        if await self._shelf.store.delete(batch_key(owner, id, added.number)):
+            await self._shrink(owner, id, len(added.items), len(dumps(added.items)))
+
+    async def next_number(self, owner: str | None, id: str) -> int:
+        """The number of the batch that is added next."""
+        return int((await self._head(owner, id))["next"])
+
+    async def pieces(self, owner: str | None, id: str, *, before: int | None = None) -> list[Piece]:
+        """
+        What was added so far, or before piece number *before*, oldest first. ``None`` stands in
+        the place of an item that was deleted.
+        """
+        await self._head(owner, id)
+        prefix = batch_prefix(owner, id)
+        found: list[Piece] = []
+        for key in await self._shelf.store.keys(prefix, limit=self._max_items):
+            number = int(key.removeprefix(prefix))
+            if before is not None and number >= before:
+                break
+            value = await self._shelf.get(key)
+            if value is None:
+                continue  # deleted since the keys were read
+            if self._shelf.is_ageing(value):
+                await self._shelf.refresh(key)
+            found.append(_piece(id, number, value["items"], value["provider"]))
+        return found
+
+    async def delete_item(self, owner: str | None, id: str, item: str) -> JSONObject:
+        """Forget one item; the conversation's object."""
+        head = await self._head(owner, id)
+        for piece in await self.pieces(owner, id):
+            if any(name == item for name, _ in piece.named):
+                await self._drop(owner, id, piece.number, item)
+                return _shown(head)
+        raise no_item(item)
+
+    async def _drop(self, owner: str | None, id: str, number: int, item: str) -> None:
+        """Leave a gap where *item* was: the ids of its neighbours follow from their places."""
+
+        def change(value: Any) -> tuple[Any, int]:
+            if value is None:
+                return None, 0
+            ids = named(value["items"], f"{id}:{number}")
+            kept = [None if name == item else each for name, each in ids]
+            return {**value, "items": kept}, len(dumps(value["items"])) - len(dumps(kept))
+
+        freed = await self._shelf.update(batch_key(owner, id, number), change)
+
+        await self._shrink(owner, id, 1, freed)
+
+    async def _shrink(self, owner: str | None, id: str, items: int, size: int) -> None:
+        def change(head: Any) -> tuple[Any, None]:
+            if head is None:
+                return None, None
+            return {**head, "items": head["items"] - items, "size": head["size"] - size}, None
+
+        await self._shelf.update(conversation_key(owner, id), change)
+
+    async def _head(self, owner: str | None, id: str) -> JSONObject:
+        key = conversation_key(owner, id)
+        head: JSONObject | None = await self._shelf.get(key) if is_id(id) else None
+        if head is None:
+            raise no_conversation(id)
+        if self._shelf.is_ageing(head):
+            await self._shelf.refresh(key)
+        return head
+
+
+def _piece(id: str, number: int, items: Sequence[Any], provider: str) -> Piece:
+    return Piece(items=items, container=f"{id}:{number}", provider=provider, number=number)
+
+
+def _shown(head: JSONObject) -> JSONObject:
+    return {
+        "id": head["id"],
+        "object": "conversation",
+        "created_at": head["created_at"],
+        "metadata": head["metadata"],
+    }

@@ -1,0 +1,121 @@
+"""Everything that was said before: a chain of responses, or a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
+
+from plano_asgi._json import JSONObject
+from plano_asgi.errors import NotFound, RequestError
+from plano_asgi.state.conversations import Conversations
+from plano_asgi.state.pieces import Piece
+from plano_asgi.state.records import Head, Record, Records
+from plano_asgi.state.refusals import no_earlier_turn, too_long
+
+Earlier: TypeAlias = Callable[[str | None, str], Awaitable[Sequence[JSONObject] | None]]
+"""Looks a response of another program up, by its owner and id: all items of its conversation."""
+
+
+class History:
+    """
+    Reads what a request goes on from. Bounded: what is over is refused, never cut in silence.
+
+    Args:
+        max_items: Of one conversation.
+        max_bytes: The same, in bytes of JSON.
+        earlier: Asked for responses that are not among *records*.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        conversations: Conversations,
+        *,
+        max_items: int,
+        max_bytes: int,
+        earlier: Earlier | None = None,
+    ) -> None:
+        self._records, self._conversations = records, conversations
+        self._max_items, self._max_bytes = max_items, max_bytes
+        self._earlier = earlier
+
+    async def find(self, owner: str | None, id: str) -> Record | None:
+        """The response that *owner* knows as *id*, ours or one of an earlier program."""
+        if (record := await self._records.get(owner, id)) is not None:
+            return record
+        items = await self._earlier(owner, id) if self._earlier is not None else None
+        if items is None:
+            return None
+        head = Head(id=id, items=len(items))
+        return Record(head=head, input=items, response={"id": id, "output": []})
+
+    async def up_to(self, owner: str | None, record: Record) -> list[Piece]:
+        """
+        All items up to and with *record*, oldest first.
+
+        Raises:
+            NotFound, RequestError: As ``before``; also where its answer is still being made.
+        """
+        if not record.is_finished:
+            raise RequestError(
+                f"Response '{record.head.id}' is still in progress.", param="previous_response_id"
+            )
+        return [*await self.before(owner, record), input_of(record), _output(record)]
+
+    async def before(self, owner: str | None, record: Record) -> list[Piece]:
+        """
+        All items that *record* follows, oldest first.
+
+        Raises:
+            NotFound: Something that it follows was deleted or has expired.
+            RequestError: It is too long.
+        """
+        self.check(record.head.items, record.head.size, "previous_response_id")
+        chain = [record]
+        while (previous := chain[-1].head.previous) is not None:
+            if (earlier := await self.find(owner, previous)) is None:
+                raise no_earlier_turn(record.head.id)
+            chain.append(earlier)
+        pieces = await self._of_conversation(owner, record.head.id, chain[-1].head)
+        for earlier in reversed(chain[1:]):
+            pieces += (input_of(earlier), _output(earlier))
+        return pieces
+
+    async def conversation(
+        self, owner: str | None, id: str, *, before: int | None = None
+    ) -> list[Piece]:
+        """
+        All items of a conversation, oldest first.
+
+        Raises:
+            NotFound: There is no such conversation.
+        """
+        return await self._conversations.pieces(owner, id, before=before)
+
+    def check(self, items: int, size: int, param: str) -> None:
+        """
+        Refuse what is over the bounds.
+
+        Raises:
+            RequestError: It is.
+        """
+        if items > self._max_items or size > self._max_bytes:
+            raise too_long(param, self._max_items, self._max_bytes)
+
+    async def _of_conversation(self, owner: str | None, id: str, first: Head) -> list[Piece]:
+        if first.conversation is None:
+            return []
+        try:
+            return await self.conversation(owner, first.conversation, before=first.before)
+        except NotFound:
+            raise no_earlier_turn(id) from None
+
+
+def input_of(record: Record) -> Piece:
+    """The items that came with the request of *record*."""
+    return Piece(items=record.input, container=record.head.id, provider=record.head.provider)
+
+
+def _output(record: Record) -> Piece:
+    container = f"{record.head.id}:output"
+    return Piece(items=record.output, container=container, provider=record.head.provider)

@@ -1,0 +1,164 @@
+"""Listen to an answer, and keep it before the client can see its end."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from plano_asgi._json import JSONObject, dumps, loads
+from plano_asgi.exchange import UNMASKS, Candidate, Exchange, ResponseFilter
+from plano_asgi.passages import StreamEditor, WireEvent
+from plano_asgi.state.names import is_id, new_id
+from plano_asgi.state.records import UNFINISHED, Head
+from plano_asgi.state.seen import SeenTexts
+
+KEEPS = UNMASKS + 1
+"""The rank behind all others: what is kept is what the client saw."""
+
+_STARTS = frozenset(("response.created", "response.queued", "response.in_progress"))
+_WHOLE = frozenset(("completed", "incomplete"))
+_ENDS = frozenset(f"response.{word}" for word in (*_WHOLE, "failed", "cancelled"))
+
+
+@dataclass(slots=True, kw_only=True)
+class Asked:
+    """What a request said of state, and what it goes on from."""
+
+    owner: str | None
+    store: bool
+    previous: str | None = None
+    conversation: str | None = None
+    before: int = 0
+    model: str | None = None
+    input: bytes = field(default=b"[]", repr=False)
+    """The items that came with it, encoded."""
+    items: int = 0
+    """Of everything before it and of its input; so *size*, in bytes."""
+    size: int = 0
+    is_stateless: bool = True
+    """The upstream was asked to keep nothing."""
+
+
+Undo = Callable[[], Awaitable[None]]
+Keep = Callable[[Asked, Head, bytes], Awaitable[Undo]]
+"""Keeps an answer, encoded; returns when it is durable, with what takes it back."""
+
+
+class Keeper(ResponseFilter):
+    """
+    Gives an answer the id that it is kept by, and keeps it.
+
+    Args:
+        asked: What the client asked for.
+        keep: Keeps the answer. Where it raises, the answer ends in that error.
+        native: Whether an upstream may keep its answers itself; it does where it says so.
+    """
+
+    rank = KEEPS
+
+    def __init__(self, asked: Asked, keep: Keep, native: Callable[[Candidate], bool]) -> None:
+        self._asked, self._keep, self._native = asked, keep, native
+        self._id = ""
+        self._is_home = False
+        self._undo: Undo | None = None
+        self._seen: SeenTexts | None = None
+
+    async def on_body(self, body: Any, exchange: Exchange) -> Any:
+        """Keep a whole answer."""
+        if isinstance(body, dict) and body.get("object") == "response":
+            self._settle(body, exchange)
+            if self._is_to_keep(body):
+                await self._put(dumps(body), len(body.get("output") or ()), exchange)
+        return body
+
+    async def on_event(
+        self, event: WireEvent, editor: StreamEditor, exchange: Exchange
+    ) -> Sequence[WireEvent]:
+        """Keep the answer with the event that ends it, which goes out after that."""
+        if not isinstance(event.data, dict):
+            return (event,)
+        kind = event.data.get("type")
+        if kind not in _STARTS and kind not in _ENDS:
+            self._note(event, editor, exchange)
+            return (event,)
+        response = event.data.get("response")
+        if isinstance(response, dict):
+            event.raw = None
+            self._settle(response, exchange)
+            if self._is_to_keep(response) and (kind in _ENDS or self._may_be_resumed(response)):
+                await self._keep_streamed(response, exchange)
+        return (event,)
+
+    async def on_close(self, exchange: Exchange) -> None:
+        """
+        Take an answer back that the client never got: a check beside the model call has stopped it.
+        One that the upstream keeps goes on there, whatever became of this stream.
+        """
+        if self._undo is not None and exchange.error is not None and not self._is_home:
+            await self._undo()
+
+    def _note(self, event: WireEvent, editor: StreamEditor, exchange: Exchange) -> None:
+        if not self._asked.store:
+            return
+        if self._seen is None:
+            assert exchange.layout is not None  # the stream was decoded by it
+            self._seen = SeenTexts(exchange.layout)
+        self._seen.note(event, editor)
+
+    def _settle(self, response: JSONObject, exchange: Exchange) -> None:
+        """Decide who keeps the answer, once, and say it in *response*."""
+        asked = self._asked
+        if not self._id:
+            self._is_home = self._is_kept_upstream(response, exchange)
+            own = str(response.get("id") or "")
+            self._id = own if self._is_home or not asked.store else new_id("resp")
+        if self._is_home:
+            return
+        response["id"] = self._id or response.get("id")
+        response |= {"store": asked.store, "previous_response_id": asked.previous}
+        if asked.conversation is not None:
+            response["conversation"] = {"id": asked.conversation}
+
+    def _is_kept_upstream(self, response: JSONObject, exchange: Exchange) -> bool:
+        served_by = exchange.served_by
+        return (
+            not self._asked.is_stateless
+            and served_by is not None
+            and response.get("store") is True
+            and is_id(response.get("id"))
+            and self._native(served_by)
+        )
+
+    def _is_to_keep(self, response: JSONObject) -> bool:
+        """A failed answer is nothing to go on from; where the upstream has it, it can be asked."""
+        return self._asked.store and (self._is_home or response.get("status") in _WHOLE)
+
+    def _may_be_resumed(self, response: JSONObject) -> bool:
+        """One made in the background goes on when the client leaves: it has to be found then."""
+        is_running = response.get("status") in UNFINISHED
+        return is_running and response.get("background") is True and self._undo is None
+
+    async def _keep_streamed(self, response: JSONObject, exchange: Exchange) -> None:
+        content = dumps(response)
+        if self._seen is not None:
+            copy = loads(content)
+            self._seen.correct(copy)
+            content = dumps(copy)
+        await self._put(content, len(response.get("output") or ()), exchange)
+
+    async def _put(self, content: bytes, items: int, exchange: Exchange) -> None:
+        asked, served_by = self._asked, exchange.served_by
+        head = Head(
+            id=self._id,
+            previous=asked.previous,
+            conversation=asked.conversation,
+            before=asked.before,
+            provider=served_by.provider if served_by else "",
+            model=served_by.model if served_by else "",
+            asked_model=asked.model,
+            is_home=self._is_home,
+            items=asked.items + max(items, 1),  # so that they bound the number of turns, too
+            size=asked.size + len(content),
+        )
+        self._undo = await self._keep(asked, head, content)

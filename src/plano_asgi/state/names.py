@@ -1,0 +1,85 @@
+"""What kept things are called: ids that clients see, keys that the store sees."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+_ID = re.compile(r"[!-.0-~]{1,256}\Z")  # printable and without a slash: it becomes part of a key
+_DIGEST_BYTES = 16
+_PREFIXES = {
+    "message": "msg",
+    "reasoning": "rs",
+    "function_call": "fc",
+    "function_call_output": "fco",
+    "custom_tool_call": "ctc",
+    "custom_tool_call_output": "ctco",
+    "compaction": "cmp",
+}
+
+
+def new_id(prefix: str) -> str:
+    """A fresh id that nobody can guess: ``resp_`` and 48 hexadecimal digits."""
+    return f"{prefix}_{secrets.token_hex(24)}"
+
+
+def is_id(value: object) -> bool:
+    """Whether *value* can be the id of something kept."""
+    return isinstance(value, str) and _ID.match(value) is not None
+
+
+def item_id(item: Any, container: str, index: int) -> str:
+    """
+    The id of *item*: its own, else one that follows from where it stands. Such ids hold as long as
+    the item does and take no room.
+    """
+    own = item.get("id") if isinstance(item, dict) else None
+    if isinstance(own, str) and own:
+        return own
+    kind = item.get("type") if isinstance(item, dict) else None
+    place = f"{container}:{index}".encode()
+    digest = hashlib.blake2b(place, digest_size=_DIGEST_BYTES).hexdigest()
+    return f"{_PREFIXES.get(str(kind or 'message'), 'item')}_{digest}"
+
+
+def named(items: Sequence[Any], container: str) -> list[tuple[str, Any]]:
+    """*items* with their ids."""
+    return [(item_id(item, container, index), item) for index, item in enumerate(items)]
+
+
+@lru_cache(1024)
+def tenant_key(owner: str | None) -> str:
+    """The part of a key that says whose a thing is. ``None``: callers without an identity."""
+    if owner is None:
+        return "-"
+    name = owner.encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(name, digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def tenant_prefix(owner: str | None) -> str:
+    """What every key of *owner* begins with."""
+    return f"state/{tenant_key(owner)}/"
+
+
+def response_key(owner: str | None, id: str) -> str:
+    """The key of a response."""
+    return f"{tenant_prefix(owner)}r/{id}"
+
+
+def conversation_key(owner: str | None, id: str) -> str:
+    """The key of a conversation's head."""
+    return f"{tenant_prefix(owner)}c/{id}"
+
+
+def batch_prefix(owner: str | None, id: str) -> str:
+    """What the keys of a conversation's batches of items begin with."""
+    return f"{tenant_prefix(owner)}b/{id}/"
+
+
+def batch_key(owner: str | None, id: str, number: int) -> str:
+    """The key of one batch; these sort by number."""
+    return f"{batch_prefix(owner, id)}{number:012d}"

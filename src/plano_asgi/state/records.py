@@ -1,0 +1,103 @@
+"""A response as it is kept: what came with its request, the answer, and what both follow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from plano_asgi._json import JSONObject, dumps
+from plano_asgi.exchange import Candidate
+from plano_asgi.state.names import is_id, response_key
+from plano_asgi.state.shelf import Shelf
+
+UNFINISHED = frozenset(("queued", "in_progress"))
+
+
+@dataclass(slots=True, kw_only=True)
+class Head:
+    """
+    What is known of a response beside its content.
+
+    *previous* is the response it follows, or *conversation* the conversation, of which it saw the
+    batches before number *before*. *items* and *size* (bytes) count it and everything it follows.
+    """
+
+    id: str
+    previous: str | None = None
+    conversation: str | None = None
+    before: int = 0
+    provider: str = ""
+    """Who answered: the key under which the gateway holds the provider."""
+    model: str = ""
+    """The upstream's own model id."""
+    asked_model: str | None = None
+    is_home: bool = False
+    """That upstream keeps the response itself, by this id."""
+    items: int = 0
+    size: int = 0
+
+    @property
+    def home(self) -> Candidate | None:
+        """The upstream that keeps the response itself, if one does."""
+        return Candidate(provider=self.provider, model=self.model) if self.is_home else None
+
+
+_FIELDS = frozenset(Head.__dataclass_fields__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Record:
+    """A kept response. *response* is its body as the client has seen it."""
+
+    head: Head
+    input: Sequence[Any] = field(repr=False)
+    response: JSONObject = field(repr=False)
+
+    @property
+    def output(self) -> list[Any]:
+        """The items of the answer."""
+        output = self.response.get("output")
+        return output if isinstance(output, list) else []
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the answer is whole: one made in the background may not be yet."""
+        return self.response.get("status") not in UNFINISHED
+
+
+class Records:
+    """Responses on a shelf, each by its owner and id."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+
+    async def get(self, owner: str | None, id: str) -> Record | None:
+        """The response that *owner* knows as *id*; one in use is kept for longer."""
+        if not is_id(id):
+            return None
+        key = response_key(owner, id)
+        value = await self._shelf.get(key)
+        if not isinstance(value, dict):
+            return None
+        if self._shelf.is_ageing(value):
+            await self._shelf.refresh(key)
+        fields = value["head"]
+        if not fields.keys() <= _FIELDS:  # kept by a later version
+            fields = {name: field for name, field in fields.items() if name in _FIELDS}
+        return Record(head=Head(**fields), input=value["input"], response=value["response"])
+
+    async def put(self, owner: str | None, head: Head, input: bytes, response: bytes) -> None:
+        """Keep a response; *input* and *response* are encoded JSON, a list and an object."""
+        fields = {name: getattr(head, name) for name in _FIELDS}
+        known = dumps({"kept_at": self._shelf.timer(), "head": fields})[:-1]
+        plain = b'%b,"input":%b,"response":%b}' % (known, input, response)
+        await self._shelf.put(response_key(owner, head.id), plain)
+
+    async def finish(self, owner: str | None, record: Record, response: JSONObject) -> None:
+        """Keep the newer state of an answer made in the background."""
+        await self.put(owner, record.head, dumps(record.input), dumps(response))
+
+    async def delete(self, owner: str | None, id: str) -> bool:
+        """Forget a response; whether it was there."""
+        return is_id(id) and await self._shelf.store.delete(response_key(owner, id))

@@ -1,0 +1,89 @@
+"""JSON in a store, for a time, sealed where there is a key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import structlog
+
+from plano_asgi._json import dumps, loads
+from plano_asgi.state.sealing import Sealer
+from plano_asgi.stores.base import Store
+
+T = TypeVar("T")
+_log = structlog.get_logger("plano_asgi")
+
+
+class Shelf:
+    """
+    Keeps JSON values.
+
+    Args:
+        store: Where.
+        sealer: ``None``: values lie there as plain JSON.
+        ttl_s: How long a value is kept after it was written or last needed.
+        timer: Unix seconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        sealer: Sealer | None = None,
+        ttl_s: float,
+        timer: Callable[[], float] = time.time,
+    ) -> None:
+        self.store = store
+        self.ttl_s = ttl_s
+        self.timer = timer
+        self._sealer = sealer
+
+    async def get(self, key: str) -> Any:
+        """The value; ``None`` where there is none that can be read."""
+        return self._read(key, await self.store.get(key))
+
+    async def put(self, key: str, plain: bytes) -> None:
+        """Keep *plain*, one encoded value."""
+        await self.store.put(key, self._written(key, plain), ttl_s=self.ttl_s)
+
+    async def update(self, key: str, change: Callable[[Any], tuple[Any, T]]) -> T:
+        """As ``Store.update``, on values: ``None`` is none."""
+
+        def change_bytes(stored: bytes | None) -> tuple[bytes | None, T]:
+            value, result = change(self._read(key, stored))
+            return (None if value is None else self._written(key, dumps(value))), result
+
+        return await self.store.update(key, change_bytes, ttl_s=self.ttl_s)
+
+    def is_ageing(self, value: Any) -> bool:
+        """Whether half of the time of *value*, an object with a field ``kept_at``, is over."""
+        return bool(self.timer() - value["kept_at"] > self.ttl_s / 2)
+
+    async def refresh(self, key: str) -> None:
+        """
+        Keep a value for the whole time again. Done to what is in use and ageing, so that a
+        conversation does not expire piece by piece.
+        """
+        now = self.timer()
+
+        def change(value: Any) -> tuple[Any, None]:
+            return (None if value is None else {**value, "kept_at": now}), None
+
+        await self.update(key, change)
+
+    def _written(self, key: str, plain: bytes) -> bytes:
+        return plain if self._sealer is None else self._sealer.seal(key, plain)
+
+    def _read(self, key: str, stored: bytes | None) -> Any:
+        if stored is None:
+            return None
+        plain = stored if self._sealer is None else self._sealer.open(key, stored)
+        try:
+            return loads(plain) if plain is not None else self._unreadable()
+        except ValueError:
+            return self._unreadable()
+
+    def _unreadable(self) -> None:
+        _log.warning("state_unreadable", hint="sealed with another key, or not by this program")
