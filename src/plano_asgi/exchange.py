@@ -142,7 +142,7 @@ class Exchange:
     """For extensions: keep keys prefixed with the extension's name."""
     is_changed: bool = False
     """The body is no longer the client's bytes: whoever replays it writes it anew."""
-    _request: ChatRequest | None = None
+    _request: ChatRequest | None = field(default=None, repr=False)
 
     @property
     def request(self) -> ChatRequest:

@@ -11,7 +11,7 @@ from plano_asgi.guards import GuardOptions, GuardPolicy
 
 _SECTION = re.compile(r"^Args:\n(?P<lines>(?:[ ]{4}.*\n|\n)*)", re.MULTILINE)
 _ENTRY = re.compile(r"^(?P<names>\*{0,2}\w+(?:, \w+)*): ?", re.MULTILINE)
-_NOT_SHOWN = frozenset(("app", "timer"))
+_NOT_SHOWN = frozenset(("app", "rng", "timer"))
 
 
 def rows(
@@ -49,6 +49,8 @@ def default_of(parameter: inspect.Parameter) -> str:
         return f"{default:_}"
     if isinstance(default, float):
         return f"{default:_}".removesuffix(".0")
+    if repr(default) == "<factory>" or (isinstance(default, str) and "\n" in default):
+        return "built in"
     if isinstance(default, str):
         return f'`"{default}"`'
     return f"`{default.__name__}`" if callable(default) else f"`{default!r}`"

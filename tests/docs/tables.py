@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
-from docs import guard_tables, probes
+from docs import guard_tables, probes, routing_tables
 from plano_asgi import errors
 from plano_asgi._json import JSONObject
 from plano_asgi.config.support import UNSUPPORTED
@@ -82,9 +82,7 @@ def _samples() -> list[errors.PlanoError]:
     hidden = (
         errors.ConfigurationError,  # while building; in a request: a key is missing, see the page
         errors.MissingExtra,
-        errors.RateLimited,  # raised by nothing in this release
-        errors.ShuttingDown,  # the same
-        errors.StoreUnavailable,  # the same
+        errors.ShuttingDown,  # raised by nothing in this release
         errors.UpstreamError,
         errors.UpstreamStatus,  # has the upstream's own words
     )
@@ -179,7 +177,11 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "chat_fields": _fields("openai.chat", probes.CHAT),
     "responses_fields": _fields("openai.responses", probes.RESPONSES),
     "messages_fields": _fields("anthropic.messages", probes.MESSAGES),
-    **{name: _rows(head, make) for name, (head, make) in guard_tables.HEADS.items()},
+    **{
+        name: _rows(head, make)
+        for tables in (guard_tables, routing_tables)
+        for name, (head, make) in tables.HEADS.items()
+    },
 }
 
 

@@ -17,7 +17,7 @@ MODELS = (
     Model("openai/gpt-4o", api_key="k", default=True),
     Model("mistral/*", api_key="k"),
 )
-ALIASES = {
+ALIASES: dict[str, str | Alias] = {
     "deep": "outer",
     "outer": Alias(targets=(Target(model="mistral/large"),), fallbacks=("openai/gpt-4o",)),
 }

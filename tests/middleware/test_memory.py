@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from asgi_drive import drive
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.exchange import Exchange
-from plano_asgi.memory.base import Injection, MemoryHook, Namespace, Turn
+from plano_asgi.memory.base import Injection, MemoryHook, MemoryItem, Namespace, Turn
 from plano_asgi.memory.memory import Memory
 from plano_asgi.middleware import PlanoMemory
 from wrapping import CHAT, HI, Echo
@@ -25,8 +27,11 @@ class Diary(MemoryHook):
     async def recall(self, exchange: Exchange, namespace: Namespace, /) -> Injection | None:
         return Injection(text=f"You know {'/'.join(namespace)}.", items=("1",))
 
-    async def record(self, turn: Turn, exchange: Exchange, namespace: Namespace, /) -> None:
+    async def record(
+        self, turn: Turn, exchange: Exchange, namespace: Namespace, /
+    ) -> Sequence[MemoryItem]:
         self.turns.append((namespace, turn))
+        return ()
 
 
 async def test_recalls_before_and_records_after() -> None:

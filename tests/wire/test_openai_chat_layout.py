@@ -377,15 +377,17 @@ def test_running_texts_are_told_apart() -> None:
     assert [parts.is_last for parts in reading.parts].index(True) == len(reading.parts) - 1
 
 
-def test_a_text_ends_where_the_next_begins() -> None:
-    """Content ends reasoning, a new call content and the calls before it, the finish the rest."""
+def test_texts_end_with_the_finish() -> None:
+    """Until then an upstream may come back to each, and clients add up what comes."""
     reading = Reading(LAYOUT, STREAM)
     ends = [[(c.origin, c.part) for c in parts.ends] for parts in reading.parts if parts.ends]
     assert ends == [
-        [("reasoning", "reasoning_content")],
-        [("content", "")],
-        [("tool_call", "0")],
-        [("tool_call", "1")],
+        [
+            ("reasoning", "reasoning_content"),
+            ("content", ""),
+            ("tool_call", "0"),
+            ("tool_call", "1"),
+        ]
     ]
 
 
@@ -434,7 +436,7 @@ def test_a_chunk_of_several_kinds_is_cut() -> None:
     ]
     assert "logprobs" in said[1][0]
     assert said[-1][0]["logprobs"] is None
-    assert [len(parts.ends) for parts in reading.parts] == [0, 1, 1, 1, 1, 1]
+    assert [len(parts.ends) for parts in reading.parts] == [0, 0, 0, 0, 4, 1]
     assert reading.texts[Channel(1, "content")] == "other"
 
 

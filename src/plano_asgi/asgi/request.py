@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from random import getrandbits
+from typing import Any
 
 import structlog
 
 from plano_asgi._json import JSONObject, loads
-from plano_asgi.errors import PlanoError, RequestError
+from plano_asgi.errors import BodyTooLarge, PlanoError, RequestError
 from plano_asgi.wire.reasoning_pack import PREFIX
 
+MAX_VALUES = 1_000_000
+"""Of one request body: a conversation of a million tokens has some thousands."""
+
+_MAX_TRACE_LINES = 500
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 _PACKED = PREFIX.encode()
 _log = structlog.get_logger("plano_asgi")
@@ -30,16 +35,47 @@ def json_object(body: bytes) -> JSONObject:
 
     Raises:
         RequestError: Empty, not JSON, or not an object.
+        BodyTooLarge: As ``json_value``.
     """
     if not body.strip():
         raise RequestError("The request body is empty; a JSON object is expected.")
+    value = json_value(body)
+    if not isinstance(value, dict):
+        raise RequestError("The request body must be a JSON object.")
+    return value
+
+
+def json_value(body: bytes, *, max_values: int = MAX_VALUES) -> Any:
+    """
+    Parse a request body of any JSON.
+
+    Raises:
+        RequestError: It is not JSON.
+        BodyTooLarge: It holds more than *max_values* values: each costs whoever walks through it
+            far more than its few bytes.
+    """
     try:
         value = loads(body)
     except ValueError as exc:
         raise RequestError(f"The request body is not valid JSON: {exc}") from exc
-    if not isinstance(value, dict):
-        raise RequestError("The request body must be a JSON object.")
+    # A value and what parts it from the next are two bytes at least.
+    if len(body) > 2 * max_values and _holds_over(value, max_values):
+        raise BodyTooLarge(f"The request body holds over {max_values} values.")
     return value
+
+
+def _holds_over(value: Any, most: int) -> bool:
+    todo = [value]
+    while todo:
+        held = todo.pop()
+        inner = held.values() if isinstance(held, dict) else held
+        if isinstance(inner, str) or not isinstance(inner, Collection):
+            continue
+        most -= len(inner)
+        if most < 0:
+            return True
+        todo += [each for each in inner if isinstance(each, dict | list)]
+    return False
 
 
 def has_packed_reasoning(dialect: str, body: bytes) -> bool:
@@ -50,6 +86,20 @@ def has_packed_reasoning(dialect: str, body: bytes) -> bool:
 
 def unexpected(error: Exception, request_id: str) -> PlanoError:
     """A bug as an error the client may see; the log gets the trace, nobody the content."""
-    trace = "".join(traceback.format_exception(error))  # as text: a renderer might show locals
-    _log.error("internal_error", request_id=request_id, trace=trace)
+    _log.error("internal_error", request_id=request_id, trace=trace_of(error))
     return PlanoError("Internal error; the request id identifies it in the gateway's log.")
+
+
+def trace_of(error: BaseException) -> str:
+    """
+    Where *error* was raised, and what raised it, as text: a log's renderer might show locals. Of
+    each error its type alone: a message (``invalid literal for int(): '...'``) may quote content.
+    """
+    lines: list[str] = []
+    found: BaseException | None = error
+    while found is not None and len(lines) < _MAX_TRACE_LINES:
+        inner = [trace_of(each) for each in getattr(found, "exceptions", ())]
+        name = f"{type(found).__module__}.{type(found).__qualname__}\n"
+        lines[:0] = [*traceback.format_tb(found.__traceback__), name, *inner]
+        found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
+    return "".join(lines)

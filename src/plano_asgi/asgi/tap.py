@@ -26,11 +26,14 @@ from plano_asgi.asgi.tap_headers import (
     header,
     inflater_for,
     is_json,
+    plain_start,
+    told_type,
 )
 from plano_asgi.asgi.tap_stream import FilteredStream
 from plano_asgi.asgi.tap_voice import Voice
 from plano_asgi.errors import PlanoError, UpstreamProtocolError
 from plano_asgi.exchange import AnswerStopped, Exchange, ResponseFilter
+from plano_asgi.wire.field_layout import FieldLayout
 from plano_asgi.wire.stream_forms import stream_form
 
 MAX_FILTERED_BYTES = 16 << 20
@@ -219,8 +222,11 @@ class ResponseTap:
         assert self._start is not None
         self._is_decided = True
         headers = self._start["headers"]
-        content_type = header(headers, b"content-type") or guessed_type(chunk)
         layout = self._exchange.layout
+        content_type = header(headers, b"content-type")
+        if not isinstance(layout, FieldLayout):
+            content_type = told_type(content_type, plain_start(headers, chunk))
+        content_type = content_type or guessed_type(chunk)
         if layout is not None and (form := stream_form(layout, content_type)) is not None:
             self._body = FilteredStream(form, self._filters, self._exchange, inflater_for(headers))
             self._start["headers"] = for_new_body(headers)
@@ -299,7 +305,8 @@ class ResponseTap:
     async def _break_off(self, stopped: AnswerStopped) -> None:
         """A refusal ends as its dialect has it, a failure in an error and never in a clean end."""
         assert self._start is not None
-        assert isinstance(self._body, FilteredStream)  # of nothing else a part goes out
+        if not isinstance(self._body, FilteredStream):
+            return  # the last send of a whole body failed: there is nobody to tell
         if stopped.reason != "error" and stopped.error.status < 500:
             await self._say(self._body.stop(stopped.reason, stopped.text), more=False)
             return
@@ -324,9 +331,19 @@ async def close_filters(
     filters: Sequence[ResponseFilter], exchange: Exchange, timeout_s: float
 ) -> None:
     """Call every filter's ``on_close``, whatever befalls the others; each for *timeout_s*."""
+    cancelled: BaseException | None = None
     for step in filters:
-        with anyio.move_on_after(timeout_s, shield=True):
-            try:
-                await step.on_close(exchange)
-            except Exception as exc:
-                _log.error("filter_close_failed", request_id=exchange.id, error=type(exc).__name__)
+        try:
+            with anyio.move_on_after(timeout_s, shield=True):
+                await _close(step, exchange)
+        except anyio.get_cancelled_exc_class() as exc:
+            cancelled = exc  # a bare task's: no scope shields from that; the others still hear
+    if cancelled is not None:
+        raise cancelled
+
+
+async def _close(step: ResponseFilter, exchange: Exchange) -> None:
+    try:
+        await step.on_close(exchange)
+    except Exception as exc:
+        _log.error("filter_close_failed", request_id=exchange.id, error=type(exc).__name__)

@@ -44,9 +44,33 @@ def is_json(content_type: str) -> bool:
     return media == "application/json" or media.endswith("+json")
 
 
+def told_type(content_type: str, start: bytes) -> str:
+    """
+    *content_type*, or what the first bytes of an LLM API's answer say against it. Clients parse
+    events where they asked for a stream, and JSON where they did not, whatever the header says.
+    """
+    guessed = guessed_type(start)
+    if guessed == "text/event-stream" and not is_json(content_type):
+        return guessed
+    if guessed == "application/json" and not is_json(content_type):
+        return guessed
+    return content_type
+
+
+def plain_start(headers: RawHeaders, chunk: bytes) -> bytes:
+    """
+    *chunk*, the first of a body, decoded if that is encoded.
+
+    Raises:
+        UpstreamProtocolError: As ``Inflater``.
+    """
+    inflater = inflater_for(headers)
+    return chunk if inflater is None else inflater.feed(chunk)
+
+
 def guessed_type(start: bytes) -> str:
     """The content type of a body that has none, by its first bytes; "" if there are none."""
-    start = start.lstrip()
+    start = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start:
         return ""
     if start.startswith((b"{", b"[")):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from plano_asgi.asgi.tap_headers import Inflater
 from plano_asgi.conversation import FinishReason
-from plano_asgi.exchange import AnswerStopped, Exchange, ResponseFilter
+from plano_asgi.exchange import Exchange, ResponseFilter
 from plano_asgi.passages import WireEvent
 from plano_asgi.wire.stream_forms import StreamForm
 
@@ -64,6 +64,8 @@ class FilteredStream:
 
     def passed(self) -> bytes:
         """What has passed every filter, also where one of them has raised since."""
+        if not self._passed:
+            return b""
         events, self._passed = self._passed, []
         return self._write(events)
 
@@ -75,7 +77,8 @@ class FilteredStream:
         editor = self._editor
         for event in events:
             for part in editor.split(event):
-                self._saw_end = self._saw_end or editor.read(part).is_last
+                if (part.parts or editor.read(part)).is_last:
+                    self._saw_end = True
                 await self._pass(part, 0)
 
     async def _pass(self, event: WireEvent, number: int) -> None:

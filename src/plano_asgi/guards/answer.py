@@ -102,8 +102,10 @@ class AnswerFilter(ChannelFilter):
             events = await super().on_event(event, editor, exchange)
             if self._held is None:
                 return events
-            self._held.hold(events, editor)
-            return await self._held.release(exchange) if editor.read(event).is_last else ()
+            unjudged = self._held.hold(events, editor, exchange)
+            if self._held.is_given_up or not editor.read(event).is_last:
+                return unjudged
+            return await self._held.release(exchange)
         except PlanoError as exc:
             self._stop(exc)
 
@@ -113,8 +115,8 @@ class AnswerFilter(ChannelFilter):
             events = await super().on_end(editor, exchange)
             if self._held is None:
                 return events
-            self._held.hold(events, editor)
-            return await self._held.release(exchange)
+            unjudged = self._held.hold(events, editor, exchange)
+            return unjudged if self._held.is_given_up else await self._held.release(exchange)
         except PlanoError as exc:
             self._stop(exc)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from plano_asgi.errors import GuardUnavailable
 from plano_asgi.exchange import Exchange
 from plano_asgi.guards.answer_text import passage_of
 from plano_asgi.guards.base import Guard
 from plano_asgi.guards.judging import judge_answer
 from plano_asgi.guards.redaction import apply_spans
+from plano_asgi.guards.run import unable
 from plano_asgi.passages import Channel, Delta, Passage, StreamEditor, WireEvent
 
 
@@ -18,19 +18,30 @@ class HeldAnswer:
     The events of one answer.
 
     Args:
-        max_chars: Characters held, an event counting as one more. Beyond, ``GuardUnavailable``.
+        max_chars: Characters held, an event counting as one more. Beyond, no guard can judge.
     """
 
     def __init__(self, guards: Sequence[Guard], message: str | None, *, max_chars: int) -> None:
         self._guards = guards
         self._message = message
         self._room = max_chars
+        self.is_given_up = False
+        """It was too long: what comes from now on is not held and not judged."""
         self._events: list[WireEvent] = []
         self._deltas: dict[Channel, list[tuple[WireEvent, Delta]]] = {}
         self._alone: list[tuple[WireEvent, Passage]] = []
 
-    def hold(self, events: Sequence[WireEvent], editor: StreamEditor) -> None:
-        """Take in *events*."""
+    def hold(
+        self, events: Sequence[WireEvent], editor: StreamEditor, exchange: Exchange
+    ) -> Sequence[WireEvent]:
+        """
+        Take in *events*; what goes out unjudged, nothing unless it is too long.
+
+        Raises:
+            GuardUnavailable: It is too long, and a guard is closed.
+        """
+        if self.is_given_up:
+            return events
         for event in events:
             parts = editor.read(event)
             self._room -= 1 + sum(len(delta.text) for delta in parts.deltas)
@@ -38,8 +49,15 @@ class HeldAnswer:
             for delta in parts.deltas:
                 self._deltas.setdefault(delta.channel, []).append((event, delta))
             self._alone += ((event, passage) for passage in parts.alone)
-        if self._room < 0:
-            raise GuardUnavailable("The answer is too long to be judged as a whole.")
+        return self._give_up(exchange) if self._room < 0 else ()
+
+    def _give_up(self, exchange: Exchange) -> Sequence[WireEvent]:
+        for guard in self._guards:
+            unable(guard, exchange, "answer", rule="too-long")
+        self.is_given_up = True
+        events, self._events = self._events, []
+        self._deltas, self._alone = {}, []
+        return events
 
     async def release(self, exchange: Exchange) -> list[WireEvent]:
         """Judge all of it; what it is then. A text that is changed comes in one piece."""

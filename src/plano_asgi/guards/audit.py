@@ -85,7 +85,7 @@ def _write(audit: Audit, request_id: str) -> None:
 
 def _merged(audits: list[Audit], audit: Audit) -> bool:
     for index, known in enumerate(audits):
-        if replace(known, latency_s=0.0, score=None) == replace(audit, latency_s=0.0, score=None):
+        if _finding(known) == _finding(audit):
             scores = [score for score in (known.score, audit.score) if score is not None]
             audits[index] = replace(
                 known,
@@ -94,3 +94,7 @@ def _merged(audits: list[Audit], audit: Audit) -> bool:
             )
             return True
     return False
+
+
+def _finding(audit: Audit) -> tuple[object, ...]:
+    return audit.guard, audit.side, audit.status, audit.rule, audit.report_only

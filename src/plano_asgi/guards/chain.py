@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import chain
-from typing import Literal
+from typing import Any, Literal
 
 from plano_asgi.errors import ConfigurationError, ContentBlocked, PlanoError
 from plano_asgi.exchange import AnswerInstead, AnswerStopped, Exchange
@@ -41,6 +41,9 @@ class GuardChain:
         message: What the client reads, where neither verdict nor guard says something else.
         on_audit: Hears of every audit record as it is made.
         vaults: Keeps the vaults of conversations whose earlier turns a server keeps.
+        window_chars, overlap_chars: Of a stream that is judged as it comes: characters held for
+            one judgement, and of what went before, shown with it.
+        max_held_chars: Of an answer that is held until it is whole; over it, a guard cannot judge.
     """
 
     def __init__(
@@ -51,6 +54,9 @@ class GuardChain:
         message: str | None = None,
         on_audit: OnAudit | None = None,
         vaults: VaultKeeper | None = None,
+        window_chars: int = 800,
+        overlap_chars: int = 200,
+        max_held_chars: int = 1 << 20,
     ) -> None:
         if on_block not in ("error", "answer"):
             raise ConfigurationError(f"on_block must be 'error' or 'answer', not {on_block!r}")
@@ -66,6 +72,13 @@ class GuardChain:
         self.message = message
         self._on_audit = on_audit
         self._vaults = vaults
+        self._answer_options: Any = {
+            "on_block": on_block,
+            "message": message,
+            "window_chars": window_chars,
+            "overlap_chars": overlap_chars,
+            "max_held_chars": max_held_chars,
+        }
 
     async def __call__(self, exchange: Exchange) -> None:
         """
@@ -119,9 +132,8 @@ class GuardChain:
             if "answer" in guard.policy.sides and guard not in judges:
                 skipped(exchange, guard, "answer")
         if judges:
-            exchange.response_filters.append(
-                AnswerFilter(exchange, judges, on_block=self.on_block, message=self.message)
-            )
+            answer = AnswerFilter(exchange, judges, **self._answer_options)
+            exchange.response_filters.append(answer)
         for guard in guards:
             if (guard in judges or applies(guard, exchange, "request")) and (
                 own := guard.answer_filter(exchange)

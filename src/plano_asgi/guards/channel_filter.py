@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, Protocol
 
 from plano_asgi.exchange import Exchange, ResponseFilter
-from plano_asgi.passages import Channel, Delta, Passage, StreamEditor, WireEvent
+from plano_asgi.passages import Channel, Delta, Passage, StreamEditor, StreamParts, WireEvent
+
+_TEXT = attrgetter("text")
 
 
 class TextTransform(Protocol):
@@ -77,17 +80,15 @@ class ChannelFilter(ResponseFilter):
         self, event: WireEvent, editor: StreamEditor, exchange: Exchange
     ) -> Sequence[WireEvent]:
         """Change the texts of one event; what is held of channels that end goes before it."""
-        parts = editor.read(event)
-        before: list[WireEvent] = []
-        for channel in parts.ends:
-            before += await self._end(channel, editor)
-        if parts.is_last:
-            before += await self._end_all(editor)
+        parts = event.parts or editor.read(event)
+        before: Sequence[WireEvent] = ()
+        if parts.ends or parts.is_last:
+            before = await self._ended(parts, editor)
         if parts.alone:
             await self._change_alone(event, parts.alone, exchange)
         if parts.deltas and await self._change(parts.deltas):
             event.raw = None
-            if parts.is_pure and not any(delta.text for delta in parts.deltas):
+            if parts.is_pure and not any(map(_TEXT, parts.deltas)):
                 return before
         return [*before, event] if before else (event,)
 
@@ -102,9 +103,11 @@ class ChannelFilter(ResponseFilter):
             if not delta.text:
                 continue
             channel = delta.channel
-            if channel not in running:
-                running[channel] = self.transform(channel)
-            if (transform := running[channel]) is None:
+            try:
+                transform = running[channel]
+            except KeyError:
+                transform = running[channel] = self.transform(channel)
+            if transform is None:
                 continue
             text = await transform.feed(delta.text)
             if text != delta.text:
@@ -119,6 +122,12 @@ class ChannelFilter(ResponseFilter):
         await self.change_whole(passages, exchange)
         if texts != [passage.text for passage in passages]:
             event.raw = None
+
+    async def _ended(self, parts: StreamParts, editor: StreamEditor) -> list[WireEvent]:
+        held: list[WireEvent] = []
+        for channel in parts.ends:
+            held += await self._end(channel, editor)
+        return held + await self._end_all(editor) if parts.is_last else held
 
     async def _end_all(self, editor: StreamEditor) -> list[WireEvent]:
         held: list[WireEvent] = []

@@ -21,7 +21,7 @@ from plano_asgi.guards.pii_ids import (
     row,
     words,
 )
-from plano_asgi.guards.value_scan import Lead, LeadWithin, Row, one_of, spellings
+from plano_asgi.guards.value_scan import AnyLead, Lead, LeadWithin, Row, one_of, spellings
 
 _HEX = DIGIT + "abcdefABCDEF"
 
@@ -262,20 +262,62 @@ GATE = re.compile(r"[0-9@]")
 """What every value holds."""
 
 
+_BEGINNINGS = (  # behind the first digit, bracket or plus
+    r"(?:[ .\-\u00a0\u202f\u2011()/+]{0,3}\d){5}",  # all that is told by its digits
+    r"[0-9A-Z\-]{5}",  # passport, driver's licence
+    r"\d{0,2}\.\d{1,3}\.\d{1,3}\.\d",
+    r"\d?[\-/.] ?\d{1,2}[\-/.] ?\d{2}",
+    rf"\d?(?:st|nd|rd|th|er|\.)?[ \-](?:of |de |di )?{_M}",
+    r"\d{3}年",
+    "[1-9A-HJ-NP-Za-km-z]{25}",
+    "x[0-9a-fA-F]{6}",
+)
+_CAPITAL_BEGINNINGS = (  # behind the first letter
+    r"[A-Z]{0,4}-?\d",
+    r"[A-Z] \d",
+    "[A-Z]{5}(?=[A-Z]{0,9}[0-9])[0-9L-NP-V]{2}",
+)
+
+
 def leads(rows: Iterable[Row], /) -> list[Lead]:
-    """Where to look for *rows*: mail addresses around an ``@``, the rest around digits."""
+    """
+    Where to look for *rows*: mail addresses around an ``@``; the rest where a value may begin, so
+    that years, prices, times and counts are let go at one look. What a row's regex matches has to
+    begin in one of these ways. They begin with a set of characters: the quickest search there is.
+    """
     chosen = list(rows)
+    others = [row for row in chosen if row.kind != "email"]
     return [
         Lead(
             [row for row in chosen if row.kind == "email"],
             rf"(?<!{_LOCAL})(?={_LOCAL}{{1,64}}+@)",
             needle="@",
         ),
-        LeadWithin(
-            [row for row in chosen if row.kind != "email"],
-            r"(?<![A-Za-z0-9_])(?=[0-9A-Za-z(+:])",
-            area="[0-9](?:[^0-9]{0,64}+[0-9])*+",
-            reach=32,
+        AnyLead(
+            others,
+            Lead(
+                others,
+                rf"[0-9(+](?<![A-Za-z0-9_][0-9(+])(?:{'|'.join(_BEGINNINGS)})",
+                at_start=True,
+            ),
+            Lead(
+                others,
+                rf"[A-Z](?<![A-Za-z0-9_][A-Z])(?:{'|'.join(_CAPITAL_BEGINNINGS)})",
+                at_start=True,
+            ),
+            LeadWithin(
+                others,
+                rf"(?<![A-Za-z0-9_])(?=[{_H}:][{_H}:\-]{{0,40}}[0-9]|[0-9])",
+                area=rf":[{_H}]{{1,4}}:|-[{_H}]{{2}}-[{_H}]{{2}}-",
+                reach=44,
+            ),
+            LeadWithin(
+                others,
+                rf"(?<![A-Za-z0-9_])(?={_M})",
+                area=r"[0-9](?<!\d[0-9])\d?(?:st|nd|rd|th)?,? \d{4}",
+                reach=16,
+            ),
+            Lead(others, "bc1", needle="bc1", at_start=True),
         ),
     ]
 

@@ -36,12 +36,15 @@ _STATUS: dict[str, Literal["passed", "blocked", "redacted"]] = {
 
 
 def applies(guard: Guard, exchange: Exchange, side: Side) -> bool:
-    """Whether *guard* judges *side* of *exchange*: its sides, models and paths."""
+    """
+    Whether *guard* judges *side* of *exchange*: its sides, models and paths. However a client
+    spells a model that a gateway serves, or a known API's path, it is that model and that path.
+    """
     policy = guard.policy
     return (
         side in policy.sides
-        and (not policy.models or _any_match(policy.models, exchange.model or ""))
-        and (not policy.paths or _any_path(policy.paths, exchange.path))
+        and (not policy.models or _any_match(policy.models, _models(exchange)))
+        and (not policy.paths or _any_match(policy.paths, _paths(exchange)))
     )
 
 
@@ -144,6 +147,30 @@ async def _passed(guard: Guard, subject: Subject, message: str | None, may_redac
     return verdict
 
 
+def unable(guard: Guard, exchange: Exchange, side: Side, *, rule: str) -> None:
+    """
+    Put on record that *guard* could not judge one side of *exchange*, for the reason *rule*.
+
+    Raises:
+        GuardUnavailable: It is "closed".
+    """
+
+    def note(status: Literal["error", "blocked"]) -> None:
+        audit = Audit(
+            guard=guard.name,
+            side=side,
+            status=status,
+            rule=rule,
+            report_only=guard.policy.report_only,
+        )
+        record(exchange, audit)
+
+    note("error")
+    if guard.policy.on_error == "closed" and not guard.policy.report_only:
+        note("blocked")
+        raise GuardUnavailable("The content could not be checked, and nothing passes unchecked.")
+
+
 def _trouble(
     guard: Guard,
     subject: Subject,
@@ -189,10 +216,24 @@ def _record(
     )
 
 
-def _any_path(patterns: Sequence[str], path: str) -> bool:
-    # A slash more at the end reaches the same endpoint, and is no way around a guard.
-    return _any_match(patterns, path) or _any_match(patterns, path.rstrip("/"))
+_CHAT_PATHS = {
+    "openai.chat": "/chat/completions",
+    "anthropic.messages": "/messages",
+    "openai.responses": "/responses",
+}
 
 
-def _any_match(patterns: Sequence[str], value: str) -> bool:
-    return any(fnmatchcase(value, pattern) for pattern in patterns)
+def _models(exchange: Exchange) -> tuple[str, ...]:
+    return (exchange.model or "", *exchange.meant_models)
+
+
+def _paths(exchange: Exchange) -> tuple[str, ...]:
+    api = exchange.operation
+    if api == "chat":
+        api = _CHAT_PATHS.get(exchange.dialect, "")
+    known = (api, f"/v1{api}") if api.startswith("/") else ()
+    return (exchange.path, exchange.path.rstrip("/"), *known)
+
+
+def _any_match(patterns: Sequence[str], values: Sequence[str]) -> bool:
+    return any(fnmatchcase(value, pattern) for pattern in patterns for value in values)

@@ -10,8 +10,7 @@ from anyio.lowlevel import checkpoint
 T = TypeVar("T")
 
 PIECE_CHARS = 4096
-"""Characters looked through between two steps: milliseconds, and for texts made to be slow a tenth of a
-second."""
+"""Looked through between two steps: some milliseconds, a tenth of a second at the worst."""
 
 
 def done(steps: Generator[None, None, T]) -> T:

@@ -13,6 +13,8 @@ from plano_asgi.errors import ConfigurationError, GuardUnavailable
 from plano_asgi.guards.base import ALLOW, Guard, GuardOptions, Subject, Verdict, block
 from plano_asgi.guards.topic_space import Likeness, TopicSpace
 
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+")
+
 TopicTexts: TypeAlias = str | Sequence[str]
 """A description, or a description and example questions."""
 
@@ -81,7 +83,7 @@ class Topics(Guard):
             GuardUnavailable: A text is too long, or the model names no topic.
         """
         texts = [passage.text for passage in subject.passages]
-        texts = [text for text in texts if len(text.split()) >= self._min_words]
+        texts = [text for text in texts if _words(text) >= self._min_words]
         if any(len(text) > self._max_chars for text in texts):
             raise GuardUnavailable("The text is too long for its topic to be judged.")
         for text in texts:
@@ -150,6 +152,11 @@ that matters most for whether it should be answered.
 
 Answer with one JSON object and nothing else: {{"topic": "a name from the list"}}, or \
 {{"topic": null}} if none fits."""
+
+
+def _words(text: str) -> int:
+    """Words, where scripts without spaces count by the character."""
+    return len(_WORD.findall(text))
 
 
 def _best(window: Mapping[str, Likeness], names: Mapping[str, object]) -> Likeness | None:

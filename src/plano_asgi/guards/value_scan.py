@@ -123,7 +123,7 @@ class Lead:
 class LeadWithin(Lead):
     """
     The same, only within matches of *area* and *reach* characters around: for text that is mostly
-    free of them.
+    free of them. *regex* looks at most *reach* characters ahead.
     """
 
     def __init__(
@@ -138,9 +138,24 @@ class LeadWithin(Lead):
         search, low = self.regex.search, start
         for area in self.area.finditer(text, start):
             low, high = max(low, area.start() - self.reach), area.end() + self.reach
-            while (found := search(text, low, high)) is not None:
-                yield found.start()
-                low = found.start() + 1
+            while (found := search(text, low, high + self.reach)) is not None:
+                if (place := found.start()) >= high:
+                    break
+                yield place
+                low = place + 1
+
+
+class AnyLead(Lead):
+    """Wherever one of *leads* points; they have no gates."""
+
+    def __init__(self, rows: Sequence[Row], *leads: Lead) -> None:
+        super().__init__(rows, "")
+        self.leads = leads
+
+    def places(self, text: str, start: int, /) -> Iterator[int]:
+        """From *start* on; some perhaps twice, or out of order."""
+        for lead in self.leads:
+            yield from lead.places(text, start)
 
 
 class ValueMatcher:

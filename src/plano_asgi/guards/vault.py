@@ -35,6 +35,7 @@ from plano_asgi.passages import Channel
 VAULT_KEY = "guards.vault"
 """Where in ``Exchange.state`` the vault of an exchange is."""
 
+_ELSEWHERE = ("previous_response_id", "conversation")
 _PREPARED = "guards.vault.prepared"
 _NONCE_BYTES = 12
 _FORMAT = b"plano-asgi vault 1"
@@ -181,7 +182,11 @@ def vault_of(exchange: Exchange, /) -> Vault:
     """
     vault: Vault | None = exchange.state.get(VAULT_KEY)
     if vault is None:
-        vault = exchange.state[VAULT_KEY] = Vault()
+        # Earlier turns that only a server knows used numbers, too: names of this exchange's own
+        # can stay unfilled in an answer, and never be filled with another value.
+        is_continued = any(exchange.body.get(name) for name in _ELSEWHERE)
+        key = secrets.token_bytes(16) if is_continued else None
+        vault = exchange.state[VAULT_KEY] = Vault(key=key)
     if _PREPARED not in exchange.state:
         exchange.state[_PREPARED] = True
         vault.reserve(passage.text for passage in exchange.passages())

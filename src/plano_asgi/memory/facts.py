@@ -17,6 +17,7 @@ from plano_asgi.memory.base import (
     Provenance,
     Turn,
 )
+from plano_asgi.memory.injection import unmarked
 from plano_asgi.memory.record import embedded, item_id
 from plano_asgi.memory.transcript import transcript
 
@@ -66,7 +67,7 @@ class Facts(MemoryHook):
         text = transcript([*turn.asked, *turn.answered], max_chars=self._max_chars)
         if not text:
             return ()
-        shown = f"<conversation>\n{text}\n</conversation>"
+        shown = f"<conversation>\n{unmarked(text)}\n</conversation>"
         turns: list[tuple[Role, str]] = [("system", _ORDERS), ("user", shown)]
         answer = await ask_text(self._ask, turns, model=self._model, max_output_tokens=800)
         now = self._timer()

@@ -8,7 +8,6 @@ never fail silently: ``delete_all`` raises where the store cannot be reached.
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,7 +15,8 @@ from typing import Any
 import anyio
 import structlog
 
-from plano_asgi.conversation import Message
+from plano_asgi.asgi.request import trace_of
+from plano_asgi.conversation import Message, ToolResultPart
 from plano_asgi.errors import ConfigurationError, MemoryUnavailable, RequestError
 from plano_asgi.exchange import Exchange
 from plano_asgi.memory.background import BackgroundQueue, Job
@@ -42,6 +42,7 @@ from plano_asgi.memory.record import Record
 from plano_asgi.memory.recorder import SPOILT, Recorder, Spoilt
 from plano_asgi.memory.tombstones import Tombstones
 
+_PURGE_S = 60.0
 _log = structlog.get_logger("plano_asgi")
 
 
@@ -120,8 +121,7 @@ class Memory:
             _log.warning("memory_unavailable", request_id=exchange.id)
         except Exception as exc:  # an embedder or a hook of the user's: open, and told
             text = ""
-            trace = "".join(traceback.format_exception(exc))
-            _log.error("memory_recall_failed", request_id=exchange.id, trace=trace)
+            _log.error("memory_recall_failed", request_id=exchange.id, trace=trace_of(exc))
         if text:
             inject(exchange, text)
         self._listen(exchange, namespace, asked)
@@ -150,11 +150,25 @@ class Memory:
 
     @asynccontextmanager
     async def lifespan(self, _app: object = None) -> AsyncGenerator[None]:
-        """Compose into the host's: what is queued at shutdown is still recorded."""
-        try:
-            yield
-        finally:
-            await self.aclose()
+        """
+        Compose into the host's: what has expired is deleted every minute, though nobody writes,
+        and what is queued at shutdown is still recorded.
+        """
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._purge)
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
+                await self.aclose()
+
+    async def _purge(self) -> None:
+        while True:
+            try:
+                await self.store.purge()
+            except MemoryUnavailable:
+                _log.warning("memory_unavailable", what="purge")
+            await anyio.sleep(_PURGE_S)
 
     async def aclose(self) -> None:
         """Work the queue off, for a bounded time, and close the store."""
@@ -198,8 +212,7 @@ class Memory:
         for hook in self.hooks:
             items = await hook.record(turn, exchange, namespace)
             # Asked late: a hook may take its time, and the user may have been forgotten meanwhile.
-            if items and not await self._tombstones.cover(namespace, asked_at):
-                await self.store.add(namespace, items)
+            await self._tombstones.keep(namespace, items, said_at=asked_at)
 
 
 def scrubbed(turn: Turn, exchange: Exchange) -> Turn:
@@ -207,10 +220,16 @@ def scrubbed(turn: Turn, exchange: Exchange) -> Turn:
     for scrub in exchange.scrubbers:
         for message in (*turn.asked, *turn.answered):
             for part in message.parts:
-                text: Any = getattr(part, "text", None)
-                if isinstance(text, str):
-                    part.text = scrub(text)  # type: ignore[union-attr]  # it has one
+                _scrub(part, scrub)
     return turn
+
+
+def _scrub(part: Any, scrub: Callable[[str], str]) -> None:
+    for name in ("text", "arguments"):
+        if text := getattr(part, name, None):
+            setattr(part, name, scrub(text))
+    for inner in part.content if isinstance(part, ToolResultPart) else ():
+        _scrub(inner, scrub)
 
 
 def _new_messages(exchange: Exchange) -> list[Message]:

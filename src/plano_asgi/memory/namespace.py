@@ -36,17 +36,19 @@ async def namespace_for(scope: Mapping[str, Any], namespace_of: NamespaceOf) -> 
             found = await found
     except (KeyError, AttributeError):
         return None
-    if found is None or found == "":
+    if found is None or found is False or found == "":  # ``user.is_known and user.id``
         return None
-    names = [found] if isinstance(found, _NAMES) else list(found)
-    if not all(isinstance(name, _NAMES) for name in names):
+    names: object = (found,) if _is_name(found) else found
+    # Of a mapping only the keys would count, which are the same for everybody.
+    if not isinstance(names, list | tuple) or not all(map(_is_name, names)):
         raise ConfigurationError("a namespace is made of texts, numbers or UUIDs")
     # A missing half would be the memory of everybody who lacks it, too.
     spelled = tuple(str(name) for name in names)
     return spelled if spelled and all(spelled) else None
 
 
-_NAMES = (str, int, UUID)
+def _is_name(found: object) -> bool:
+    return isinstance(found, str | int | UUID) and not isinstance(found, bool)
 
 
 def check_namespace(namespace: Namespace) -> None:

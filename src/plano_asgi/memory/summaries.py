@@ -11,6 +11,7 @@ from plano_asgi.conversation import Role
 from plano_asgi.exchange import Exchange
 from plano_asgi.memory.background import BackgroundQueue, Job
 from plano_asgi.memory.base import MemoryItem, MemoryStore, Namespace, Provenance
+from plano_asgi.memory.injection import unmarked
 from plano_asgi.memory.tombstones import Tombstones
 from plano_asgi.memory.transcript import transcript
 from plano_asgi.wire import DIALECTS
@@ -67,7 +68,8 @@ class Summaries:
         """
         found = await self._store.get(namespace, f"summary:{digest}")
         if found is not None:
-            return f'<conversation_summary source="memory">\n{found.text}\n</conversation_summary>'
+            text = unmarked(found.text)
+            return f'<conversation_summary source="memory">\n{text}\n</conversation_summary>'
         key = (namespace, digest)
         if key not in self._wanted:
             text = self._transcript(fallen, exchange)
@@ -101,12 +103,12 @@ class Summaries:
     ) -> None:
         namespace, digest = key
         try:
-            shown = f"<conversation>\n{text}\n</conversation>"
+            shown = f"<conversation>\n{unmarked(text)}\n</conversation>"
             turns: list[tuple[Role, str]] = [("system", _ORDERS), ("user", shown)]
             summary = await ask_text(
                 self._ask, turns, model=self._model, max_output_tokens=self._max_tokens
             )
-            if summary.strip() and not await self._tombstones.cover(namespace, said_at):
+            if summary.strip():
                 now = self._timer()
                 item = MemoryItem(
                     id=f"summary:{digest}",
@@ -116,6 +118,6 @@ class Summaries:
                     expires_at=now + self._ttl_s,
                     provenance=Provenance(request_id=request_id, by="summarise"),
                 )
-                await self._store.add(namespace, [item])
+                await self._tombstones.keep(namespace, [item], said_at=said_at)
         finally:
             self._wanted.discard(key)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from plano_asgi.memory.base import MemoryItem, MemoryStore, Namespace
 
@@ -33,6 +33,18 @@ class Tombstones:
         """Whether what was said at *said_at* (Unix seconds) is to be forgotten."""
         found = await self._store.get(_NAMESPACE, _digest(namespace))
         return found is not None and found.created_at >= said_at
+
+    async def keep(
+        self, namespace: Namespace, items: Sequence[MemoryItem], *, said_at: float
+    ) -> None:
+        """Add *items*, said at *said_at*, unless they are to be forgotten."""
+        if not items or await self.cover(namespace, said_at):
+            return
+        await self._store.add(namespace, items)
+        # The mark may have come in between, and the store been emptied before this was added.
+        if await self.cover(namespace, said_at):
+            for item in items:
+                await self._store.delete(namespace, item.id)
 
 
 def _digest(namespace: Namespace) -> str:

@@ -24,7 +24,7 @@ from plano_asgi.asgi.known_paths import KnownPath, request_layout
 from plano_asgi.asgi.replay import Replay, with_length
 from plano_asgi.asgi.request import has_packed_reasoning, request_id_of, unexpected
 from plano_asgi.asgi.respond import request_headers
-from plano_asgi.asgi.tap import MAX_FILTERED_BYTES, TapLimits
+from plano_asgi.asgi.tap import MAX_FILTERED_BYTES, TapLimits, close_filters
 from plano_asgi.asgi.tap_headers import is_json
 from plano_asgi.asgi.tap_run import Listeners, RequestStep, run_steps, run_tapped
 from plano_asgi.asgi.tap_voice import DialectVoice, RouteVoice, Said, Voice, say
@@ -159,7 +159,12 @@ class ExchangeMiddleware:
             await say(send, outcome)
             return
         if exchange.is_changed:
-            live.body = dumps(exchange.body)
+            try:
+                live.body = dumps(exchange.body)
+            except ValueError:  # read, and yet too deep to be written
+                await self._close(outcome, exchange)
+                await say(send, voice.error(RequestError("The request body is nested too deeply.")))
+                return
             scope = with_length(scope, len(live.body))
             exchange.is_changed = False
         if not outcome:
@@ -189,6 +194,7 @@ class ExchangeMiddleware:
         try:
             if await run_until_disconnect(live.live, steps):
                 exchange.disconnected = True
+                await self._close(listeners, exchange)  # of a step that minds no cancellation
                 return None
         except AnswerInstead as exc:
             return voice.refusal(exc.text, exc.reason)
@@ -196,6 +202,9 @@ class ExchangeMiddleware:
             exchange.error = exc
             return voice.error(exc if isinstance(exc, PlanoError) else unexpected(exc, exchange.id))
         return listeners
+
+    async def _close(self, listeners: Listeners, exchange: Exchange) -> None:
+        await close_filters(listeners.filters, exchange, self._limits.close_timeout_s)
 
 
 class _Peeked:

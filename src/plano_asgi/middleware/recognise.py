@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from posixpath import normpath
 from typing import TypeAlias
 
-from plano_asgi._json import JSONObject, loads
+from plano_asgi._json import JSONObject
 from plano_asgi.asgi.known_paths import KNOWN_PATHS, KnownPath
+from plano_asgi.asgi.request import json_value
 from plano_asgi.errors import ConfigurationError, RequestError
 from plano_asgi.wire import LAYOUTS
 from plano_asgi.wire.field_layout import FieldLayout
@@ -73,7 +74,7 @@ class Recogniser:
         if self._excluded and any(pattern.match(path) for pattern in self._excluded):
             return None
         for pattern, route in self._routes:
-            if pattern.match(path):
+            if pattern.match(path) or (path.endswith("/") and pattern.match(path.rstrip("/"))):
                 return route
         if path.endswith("/"):
             path = path.rstrip("/")
@@ -98,10 +99,7 @@ def read_object(known: KnownPath, content: bytes) -> JSONObject | None:
     Raises:
         RequestError: Nobody can tell what it says, and so it cannot be judged.
     """
-    try:
-        body = loads(content)
-    except ValueError as exc:
-        raise RequestError(f"The request body is not valid JSON: {exc}") from exc
+    body = json_value(content)
     if not known.marks:
         if not isinstance(body, dict):
             raise RequestError("The request body must be a JSON object.")

@@ -121,7 +121,7 @@ class FieldEditor:
             # Its texts are whole ones: often the answer once more.
             alone = [Passage(h[key], "content", path, h, key) for h, key, path in found]
             return StreamParts(ends=self._close(), alone=alone)
-        ends = self._close() if isinstance(data, dict) and _flags(data) else []
+        ends = self._close() if isinstance(data, dict) and _is_finished(data) else []
         deltas = []
         for holder, key, path in found:
             channel = Channel(0, "content", path)
@@ -205,6 +205,15 @@ def _flags(data: JSONObject) -> list[str]:
     """The keys by which *data* says that the answer ends."""
     flags = [key for key in _END_KEYS if data.get(key) is True]
     return flags + [key for key in _REASON_KEYS if isinstance(data.get(key), str) and data[key]]
+
+
+def _is_finished(data: JSONObject) -> bool:
+    """Whether *data* says that the answer ends, itself or in its one choice (completions)."""
+    if _flags(data):
+        return True
+    choices = data.get("choices")
+    choice = choices[0] if isinstance(choices, list) and len(choices) == 1 else None
+    return isinstance(choice, dict) and bool(_flags(choice))
 
 
 def _continue(data: Any) -> None:

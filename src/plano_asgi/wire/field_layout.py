@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from plano_asgi._json import JSONObject
@@ -10,6 +10,7 @@ from plano_asgi.errors import ConfigurationError
 from plano_asgi.passages import Origin, Passage
 from plano_asgi.wire.field_editor import FieldEditor
 from plano_asgi.wire.field_paths import FieldPaths
+from plano_asgi.wire.texts import all_texts
 
 
 class FieldLayout:
@@ -37,11 +38,11 @@ class FieldLayout:
 
     def request_passages(self, body: Any, /) -> list[Passage]:
         """See ``Layout.request_passages``."""
-        return _passages(self._request, body, "user")
+        return all_texts(_passages(self._request, body, "user"))
 
     def answer_passages(self, body: Any, /) -> list[Passage]:
         """See ``Layout.answer_passages``."""
-        return _passages(self._answer, body, "content")
+        return list(_passages(self._answer, body, "content"))
 
     def stream_editor(self) -> FieldEditor:
         """See ``Layout.stream_editor``; for events of JSON, of text, and of both."""
@@ -66,10 +67,9 @@ def _paths(option: str, fields: object) -> FieldPaths:
     return FieldPaths(fields)
 
 
-def _passages(paths: FieldPaths, body: Any, origin: Origin) -> list[Passage]:
-    return [
-        Passage(holder[key], origin, path, holder, key) for holder, key, path in paths.find(body)
-    ]
+def _passages(paths: FieldPaths, body: Any, origin: Origin) -> Iterator[Passage]:
+    for holder, key, path in paths.find(body):
+        yield Passage(holder[key], origin, path, holder, key)
 
 
 def _filled(keys: Sequence[str], text: str) -> Any:

@@ -7,14 +7,16 @@ signatures, base64 and addresses are no texts: to change one would break the doc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 from plano_asgi._json import JSONObject
+from plano_asgi.errors import BodyTooLarge
 from plano_asgi.passages import Origin, Passage
 
-_Mode: TypeAlias = Literal["document", "names", "values", "json"]
+_Mode: TypeAlias = Literal["turn", "document", "names", "values", "json"]
 _Item: TypeAlias = tuple[Any, str | int, str, Origin, _Mode]
 
 NOT_TEXT = frozenset(
@@ -43,6 +45,8 @@ class Reading:
             what stands inside a tool's result is the tool's.
         by_key, by_type: The narrower origin below a key, or inside an object of that ``type``.
         results: The origin inside a block whose type ends with ``_tool_result``.
+        models_own: Narrower origins that only an assistant's words can have. A user who labels
+            his words so, or signs them, still speaks as himself.
         skip: Keys below which nothing is text.
         values: Keys below which every string is text, whatever its key.
         names: Keys of objects whose own keys are names that somebody chose.
@@ -52,6 +56,7 @@ class Reading:
     by_key: Mapping[str, Origin] = field(default_factory=dict)
     by_type: Mapping[str, Origin] = field(default_factory=dict)
     results: Origin | None = None
+    models_own: frozenset[Origin] = frozenset()
     skip: frozenset[str] = NOT_TEXT
     values: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
@@ -66,39 +71,52 @@ class Reading:
         turn: int = -1,
         is_new: bool = True,
         choice: int = 0,
+        is_turn: bool = False,
     ) -> Iterator[Passage]:
-        """Every text in ``holder[key]``, in the document's order; *path* is its place."""
-        stack: list[_Item] = [(holder, key, path, origin, self._mode(key))]
+        """
+        Every text in ``holder[key]``, in the document's order; *path* is its place. Of a turn it
+        is the role alone that says whose it is, whatever type or signature it claims to have.
+        """
+        first: _Item = (holder, key, path, origin, "turn" if is_turn else self._mode(key))
+        stack = [iter((first,))]
         while stack:
-            holder, key, path, origin, mode = stack.pop()
-            value = holder[key]
-            if isinstance(value, str):
-                if value:
-                    is_json = mode == "json"
-                    yield Passage(value, origin, path, holder, key, turn, is_new, is_json, choice)
-            elif isinstance(value, dict):
-                stack.extend(reversed(self._inside(value, path, origin, mode)))
-            elif isinstance(value, list):
-                mode = "values" if mode == "json" else mode
-                stack.extend(
-                    (value, i, f"{path}.{i}", origin, mode) for i in reversed(range(len(value)))
-                )
+            for holder, key, path, origin, mode in stack[-1]:
+                value = holder[key]
+                if isinstance(value, str):
+                    if value:
+                        is_json = mode == "json"
+                        yield Passage(
+                            value, origin, path, holder, key, turn, is_new, is_json, choice
+                        )
+                elif isinstance(value, dict):
+                    stack.append(iter(self._inside(value, path, origin, mode)))
+                    break
+                elif isinstance(value, list):
+                    stack.append(_elements(value, path, origin, mode))
+                    break
+            else:
+                stack.pop()
 
     def _inside(self, value: JSONObject, path: str, origin: Origin, mode: _Mode) -> list[_Item]:
         if mode in ("values", "json"):
             return [(value, key, f"{path}.{key}", origin, "values") for key in value]
-        if origin in self.open:
-            origin = self._narrowed(value, origin)
+        if mode == "turn":
+            mode = "document"
+        elif origin in self.open:
+            origin = self._allowed(self._narrowed(value, origin), origin)
         is_open = origin in self.open
         is_text_source = value.get("type") == "text"
         found: list[_Item] = []
         for key in value:
             if mode == "document" and key in self.skip and not (is_text_source and key == "data"):
                 continue
-            inner = self.by_key.get(key, origin) if is_open else origin
+            inner = self._allowed(self.by_key.get(key, origin), origin) if is_open else origin
             below: _Mode = self._mode(key) if mode == "document" else "document"
             found.append((value, key, f"{path}.{key}", inner, below))
         return found
+
+    def _allowed(self, narrower: Origin, origin: Origin) -> Origin:
+        return origin if narrower in self.models_own and origin != "assistant" else narrower
 
     def _mode(self, key: str | int) -> _Mode:
         if key == "arguments":
@@ -115,6 +133,12 @@ class Reading:
             if self.results is not None and kind.endswith("_tool_result"):
                 return self.results
         return "reasoning" if block.get("signature") else origin
+
+
+def _elements(values: list[Any], path: str, origin: Origin, mode: _Mode) -> Iterator[_Item]:
+    mode = "values" if mode == "json" else mode
+    for index in range(len(values)):
+        yield values, index, f"{path}.{index}", origin, mode
 
 
 _CALLS: dict[str, Origin] = {
@@ -144,6 +168,7 @@ REQUEST = Reading(
         "file": "media",
     },
     results="tool_result",
+    models_own=frozenset(("tool_call", "reasoning")),
     values=frozenset(("input",)),
 )
 """Turns of a request. What is signed (thinking) is "reasoning": changed, its proof is void."""
@@ -177,6 +202,23 @@ DEFINITIONS = Reading(
     ),
 )
 """Tools and JSON schemas: descriptions, titles and values, no structure and no names."""
+
+
+MAX_TEXTS = 100_000
+"""Of one request: more than any conversation has, and all of them are looked at."""
+
+
+def all_texts(passages: Iterable[Passage]) -> list[Passage]:
+    """
+    *passages* of a request as a list.
+
+    Raises:
+        BodyTooLarge: There are more than ``MAX_TEXTS``.
+    """
+    found = list(islice(passages, MAX_TEXTS + 1))
+    if len(found) > MAX_TEXTS:
+        raise BodyTooLarge(f"The request holds over {MAX_TEXTS} texts.")
+    return found
 
 
 def last_answer(turns: list[Any]) -> int:

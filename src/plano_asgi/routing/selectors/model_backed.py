@@ -88,4 +88,3 @@ class ModelSelector:
         )
         routes = read_routes(answer, [preference.name for preference in preferences])
         return Selection(route=routes[0] if routes else None)
-

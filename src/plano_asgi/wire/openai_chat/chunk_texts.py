@@ -175,9 +175,10 @@ class ChoiceTexts:
             found.tell(with_spelling(texts, found.choice))
 
     def _goes_on(self, channel: Channel, places: Sequence[Place], found: Found) -> None:
-        """One more piece of *channel*, at *places*. Content makes an end of reasoning."""
-        if channel.origin in ("content", "refusal") and len(self.open) > (channel in self.open):
-            found.end(self, [known for known in self.open if known.origin == "reasoning"])
+        """
+        One more piece of *channel*, at *places*. It ends no other: nothing keeps an upstream from
+        coming back to reasoning, content or an earlier call, and clients add all of it up.
+        """
         self._running.note(channel, places)
         self.open[channel] = None
         self._last, self.has_spoken = None, True
@@ -246,8 +247,6 @@ class ChoiceTexts:
         inner = entry.get(kind)
         inner = inner if isinstance(inner, dict) else {}
         call, is_new = self._calls.number(entry, inner.get("name"))
-        if is_new:
-            found.end(self, self.open)
         for name in entry.keys() - {"index", "type", kind}:
             self._tell(entry, name, found, "tool_call")
         if is_new or inner.keys() - {key}:
@@ -269,7 +268,6 @@ class ChoiceTexts:
         call = delta["function_call"]
         channel = Channel(self._index, "tool_call", "function_call", True)
         if call.get("name"):
-            found.end(self, [known for known in self.open if known != channel])
             found.is_pure = False
         text = call.get("arguments")
         if isinstance(text, str) and text:

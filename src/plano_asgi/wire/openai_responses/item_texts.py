@@ -156,7 +156,7 @@ def _is_output_text(holder: Any, key: str | int) -> bool:
 
 def is_assistant(item: object) -> bool:
     """Whether an input item is part of an earlier answer."""
-    if not isinstance(item, dict):
+    if not isinstance(item, dict) or item.get("role") == "user":
         return False
     kind = item.get("type")
     if isinstance(kind, str) and kind != "message":
@@ -183,8 +183,8 @@ def item_texts(item: object, path: str, place: Place) -> Iterator[Passage]:
 
 
 def _origin(kind: str, key: str, item: JSONObject, side: Side) -> Origin:
-    if kind == "message":
-        role = item.get("role")
+    role = item.get("role")
+    if kind == "message" or role == "user":  # who speaks as a user does so whatever the item's type
         return side.roles.get(role, side.plain) if isinstance(role, str) else side.plain
     if kind == "reasoning":
         return "reasoning"
@@ -207,6 +207,8 @@ def part_texts(parts: list[Any], path: str, origin: Origin, place: Place) -> Ite
             yield place.passage(parts, index, origin, path)
         elif isinstance(part, dict):
             yield from one_part(part, f"{path}.{index}", origin, place)
+        elif isinstance(part, list):
+            yield from leaves(part, f"{path}.{index}", origin, place)
 
 
 _PART_KEYS = {"refusal": "refusal", "annotations": "citation", "filename": "file_name"}

@@ -17,6 +17,7 @@ from plano_asgi.wire.openai_responses.item_texts import (
     leaves,
     one_part,
 )
+from plano_asgi.wire.texts import all_texts
 
 _NOT_IN_TOOLS = frozenset(
     (
@@ -39,7 +40,7 @@ class ResponsesLayout:
 
     def request_passages(self, body: Any, /) -> list[Passage]:
         """See ``Layout.request_passages``."""
-        return list(_request_texts(body)) if isinstance(body, dict) else []
+        return all_texts(_request_texts(body)) if isinstance(body, dict) else []
 
     def answer_passages(self, body: Any, /) -> list[Passage]:
         """See ``Layout.answer_passages``. What a response echoes of its request is left out."""
@@ -52,19 +53,21 @@ class ResponsesLayout:
 
 def _request_texts(body: JSONObject) -> Iterator[Passage]:
     items = body.get("input")
-    answered = -1
-    if isinstance(items, list):
-        answered = max((n for n, item in enumerate(items) if is_assistant(item)), default=-1)
+    answered = _last_answer(items) if isinstance(items, list) else -1
     outside = Place(REQUEST, is_new=answered < 0)
     yield from _string_or_parts(body, "instructions", "system", outside)
     prompt = body.get("prompt")
     if isinstance(prompt, dict) and isinstance(prompt.get("variables"), dict):
         yield from _variables(prompt["variables"], outside)
+    elif isinstance(prompt, str):
+        yield outside.passage(body, "prompt", "user", "")
     if isinstance(items, list):
         for turn, item in enumerate(items):
             place = Place(REQUEST, turn, turn > answered)
             if isinstance(item, str):
                 yield place.passage(items, turn, "user", "input")
+            elif isinstance(item, list):  # nothing that the API knows; read by somebody, perhaps
+                yield from leaves(item, f"input.{turn}", "user", place)
             else:
                 yield from item_texts(item, f"input.{turn}", place)
     else:
@@ -76,12 +79,28 @@ def _request_texts(body: JSONObject) -> Iterator[Passage]:
             yield from leaves(value, path, "tool_definition", outside, no_words=_NOT_IN_TOOLS)
 
 
+def _last_answer(items: list[Any]) -> int:
+    """
+    Index of the last item of an earlier answer; -1 if there is none. Items at the very end that
+    only look like one came with this request, as a prefill does.
+    """
+    followed = False
+    for index in range(len(items) - 1, -1, -1):
+        if not is_assistant(items[index]):
+            followed = True
+        elif followed:
+            return index
+    return -1
+
+
 def _variables(variables: JSONObject, place: Place) -> Iterator[Passage]:
     for name, value in variables.items():
         if isinstance(value, str):
             yield place.passage(variables, name, "user", "prompt.variables")
         elif isinstance(value, dict):
             yield from one_part(value, f"prompt.variables.{name}", "user", place)
+        elif isinstance(value, list):
+            yield from leaves(value, f"prompt.variables.{name}", "user", place)
 
 
 def _string_or_parts(body: JSONObject, key: str, origin: Origin, place: Place) -> Iterator[Passage]:
