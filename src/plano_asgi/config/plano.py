@@ -25,7 +25,7 @@ from plano_asgi.config.issues import ConfigError
 from plano_asgi.config.limits import build_cache, build_meters
 from plano_asgi.config.load import load_config
 from plano_asgi.config.memory import build_memory
-from plano_asgi.config.routing import build_routing
+from plano_asgi.config.routing import build_routing, local_selector
 from plano_asgi.config.schema import PlanoConfig
 from plano_asgi.config.sessions import add_sessions, build_shapers
 from plano_asgi.config.state import build_state
@@ -37,6 +37,10 @@ from plano_asgi.providers.base import UpstreamProvider
 from plano_asgi.providers.catalogue import KNOWN_MODELS
 from plano_asgi.providers.profiles import PROFILES
 from plano_asgi.routing.names import Alias, ModelEntry, Names, Target
+from plano_asgi.routing.preferences import Preferences, RoutePreference
+from plano_asgi.routing.selectors.base import Selector
+from plano_asgi.routing.selectors.callable import Choose
+from plano_asgi.routing.selectors.text_backed import TextSelector
 
 _log = structlog.get_logger("plano_asgi")
 
@@ -54,9 +58,13 @@ class Plano(Gateway):
             from the providers' usual environment variables.
         aliases: Name -> model, or ``Alias`` for weighted targets and fallbacks.
         providers: Providers of your own, each serving the models listed with it.
+        preferences: Models by what is asked for; with *selector* to choose among them, else a local
+            one: by meaning with the extra ``embed``, else by the preferences' examples.
+        selector: See ``plano_asgi.routing.selectors``, or ``async (Exchange) -> name or None``.
         environ: Where keys are looked up; the process's environment by default.
-        **options: As for ``Gateway``: ``auth``, ``retry``, ``breaker``, ``limits``,
-            ``cors_origins``, ``steps``, ``rules``, ``finalizers``, ``transports``.
+        **options: As for ``Gateway``: ``auth``, ``guards``, ``filters``, ``memory``, ``state``,
+            ``meters``, ``cache``, ``retry``, ``breaker``, ``limits``, ``cors_origins``,
+            ``steps``, ``rules``, ``finalizers``, ``shapers``, ``resources``, ``transports``.
 
     Raises:
         ConfigurationError: Arguments that cannot work; says which and what is allowed.
@@ -68,6 +76,8 @@ class Plano(Gateway):
         *,
         aliases: Mapping[str, str | Alias] | None = None,
         providers: Mapping[UpstreamProvider, Sequence[str]] | None = None,
+        preferences: Sequence[RoutePreference] = (),
+        selector: Selector | Choose | None = None,
         environ: Mapping[str, str] | None = None,
         **options: Any,
     ) -> None:
@@ -85,6 +95,11 @@ class Plano(Gateway):
             aliases={name: _alias(value) for name, value in (aliases or {}).items()},
             known=KNOWN_MODELS,
         )
+        if preferences or selector is not None:
+            chosen = selector or local_selector([entry.examples for entry in preferences])
+            routing = Preferences(preferences, chosen or TextSelector(), names=names)
+            options["steps"] = [routing.take_field, *options.get("steps", ())]
+            options["rules"] = [*options.get("rules", ()), routing]
         super().__init__(providers=built, names=names, **options)
 
     @classmethod

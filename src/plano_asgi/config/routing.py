@@ -60,21 +60,18 @@ def build_routing(config: PlanoConfig, asking: Gateway) -> RoutingParts:
     """
     parts = RoutingParts()
     ranking = _ranking(config.model_metrics_sources, fetcher(asking.transports), parts)
-    if not config.routing_preferences:
-        return parts
+    configured = [_preference(entry) for entry in config.routing_preferences]
     selector = choose_selector(config, asking)
-    if selector is None:
+    if selector is None and configured:
         _log.warning(
             "configuration",
             detail="routing_preferences are not used: set overrides.llm_routing_model, install "
             "the extra 'embed', or give every preference examples",
         )
-        return parts
+        configured = []
+    # Also with none of its own: a request may bring some, which no upstream should see.
     preferences = Preferences(
-        [_preference(entry) for entry in config.routing_preferences],
-        selector,
-        names=asking.names,
-        ranking=ranking,
+        configured, selector or TextSelector(), names=asking.names, ranking=ranking
     )
     parts.steps.append(preferences.take_field)
     parts.rules.append(preferences)
