@@ -406,7 +406,10 @@ def test_stopping_adds_a_last_piece() -> None:
 
 @given(
     data=st.recursive(
-        st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=3),
+        st.none()
+        | st.booleans()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(max_size=3),
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(st.sampled_from(("a", "done", "type", "x")), inner, max_size=3)

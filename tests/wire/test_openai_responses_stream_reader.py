@@ -305,7 +305,13 @@ TYPES = [
     "response.failed",
     "error",
 ]
-leaf = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+leaf = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=3)
+)
 KEYS = [
     "type",
     "id",
