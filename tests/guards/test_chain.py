@@ -6,11 +6,11 @@ from typing import Any
 
 import anyio
 import pytest
-from plano_asgi.guards.answer import AnswerFilter
 
 from guard_subjects import Endless, Scripted, texts_exchange
 from plano_asgi.errors import ConfigurationError, ContentBlocked, GuardUnavailable
 from plano_asgi.exchange import AnswerInstead, AnswerStopped, Audit, Exchange, ResponseFilter
+from plano_asgi.guards.answer import AnswerFilter
 from plano_asgi.guards.base import (
     ALLOW,
     Guard,
