@@ -224,3 +224,28 @@ async def test_errors_are_read_where_a_guard_asks_for_them(status: int) -> None:
         app = PlanoGuard(as_app(work), guards=[guard])
         found = await drive(app, CHAT, QUESTIONS["openai.chat"])
         assert (found.status, KEY.encode() in found.body) == (status, False)
+
+
+@pytest.mark.parametrize("label", ["text/plain", "application/octet-stream", "text/html", ""])
+@pytest.mark.parametrize("start", [b"", b"\r\n\n", b"\xef\xbb\xbf"], ids=["", "blank", "mark"])
+@pytest.mark.parametrize("step", [1, 3, 1000])
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_a_label_or_a_slow_start_hides_nothing(
+    label: str, start: bytes, step: int, is_stream: bool
+) -> None:
+    """Clients parse what they asked for, whatever it is called and however it begins."""
+    text = f"my key is {KEY}"
+    whole = json.dumps({"choices": [{"index": 0, "message": {"content": text}}]}).encode()
+    body = start + (b"".join(chat_stream(text)) if is_stream else whole)
+    pieces = [body[n : n + step] for n in range(0, len(body), step)]
+    app = PlanoGuard(as_app(saying(*pieces, content_type=label)), guards=[Secrets()])
+    found = await drive(app, CHAT, QUESTIONS["openai.chat"])
+    assert KEY.encode() not in found.body
+    assert b"my key is" in found.body
+
+
+@pytest.mark.parametrize("pieces", [[b"da"], [b" "], [b""], [b"ok"]])
+async def test_an_answer_too_short_to_be_anything_is_itself(pieces: list[bytes]) -> None:
+    """Nothing is lost that could not be judged."""
+    app = PlanoGuard(as_app(saying(*pieces, content_type="text/plain")), guards=[Secrets()])
+    assert (await drive(app, CHAT, QUESTIONS["openai.chat"])).body == b"".join(pieces)

@@ -27,6 +27,7 @@ from plano_asgi.asgi.tap_headers import (
     inflater_for,
     is_json,
     plain_start,
+    tells_nothing,
     told_type,
 )
 from plano_asgi.asgi.tap_stream import FilteredStream
@@ -90,6 +91,7 @@ class ResponseTap:
         self._limits = limits
         self._gate = None if is_open else anyio.Event()
         self._start: Message | None = None
+        self._early = b""
         self._body: FilteredBody | FilteredStream | None = None
         self._is_decided = self._has_started = self._is_closed = False
         self._has_ended = False
@@ -128,6 +130,8 @@ class ResponseTap:
                 await self._break_off(stopped)
             else:
                 await self._answer_instead(stopped)
+        except OSError:  # ASGI 2.4: the client has left, and will not hear it
+            self._exchange.disconnected = True
         finally:
             self._has_ended = True
             self._stop()
@@ -140,7 +144,9 @@ class ResponseTap:
         """
         if self.is_silent or self._has_ended or (failed and not self._has_started):
             return
-        if isinstance(self._body, FilteredStream):
+        if self._early:  # too little to be anything that could be judged
+            await self._put(self._early, more=True)
+        elif isinstance(self._body, FilteredStream):
             if held := await self._filtered(b"", more=False):
                 await self._put(held, more=True)
         elif isinstance(self._body, FilteredBody):
@@ -179,7 +185,11 @@ class ResponseTap:
         if self._has_ended or self._start is None:
             return
         if not self._is_decided and (chunk or not more):
+            self._early, chunk = b"", self._early + chunk
             try:
+                if more and self._is_unclear(chunk):
+                    self._early = chunk
+                    return
                 self._decide(chunk)
             except UpstreamProtocolError as exc:
                 await self.refuse(AnswerStopped(exc, reason="error"))
@@ -216,6 +226,17 @@ class ResponseTap:
                 return True
         await self.refuse(AnswerStopped(unseen, reason="error"))
         return False
+
+    def _is_unclear(self, chunk: bytes) -> bool:
+        """Whether an LLM API's answer, not called what it may be, has not said enough yet."""
+        assert self._start is not None
+        layout, headers = self._exchange.layout, self._start["headers"]
+        content_type = header(headers, b"content-type")
+        if layout is None or isinstance(layout, FieldLayout) or is_json(content_type):
+            return False
+        if stream_form(layout, content_type) is not None:
+            return False
+        return tells_nothing(plain_start(headers, chunk))
 
     def _decide(self, chunk: bytes) -> None:
         """What this response is, by its headers and first bytes."""

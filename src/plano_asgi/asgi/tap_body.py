@@ -10,6 +10,9 @@ from plano_asgi.errors import UpstreamProtocolError
 from plano_asgi.exchange import Exchange, ResponseFilter
 
 
+_BOM = b"\xef\xbb\xbf"
+
+
 class FilteredBody:
     """
     Collects a body and runs *filters* over it once it is whole.
@@ -64,7 +67,7 @@ class FilteredBody:
         if not content.strip():
             return raw, False
         try:
-            body = loads(content)
+            body = loads(content.removeprefix(_BOM))
         except ValueError as exc:
             raise UpstreamProtocolError("The answer says it is JSON, and is not.") from exc
         before = dumps(body)

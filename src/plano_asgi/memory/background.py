@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 import anyio
 import structlog
 
+from plano_asgi.loops import running_loop
 from plano_asgi.memory.base import Namespace
 
 _log = structlog.get_logger("plano_asgi")
@@ -63,7 +64,7 @@ class BackgroundQueue:
 
     def put(self, job: Job) -> bool:
         """Queue *job*; whether there was room. Needs a running event loop."""
-        loop = _running_loop()
+        loop = running_loop()
         lane = self._lanes.get(loop)
         if lane is None:
             lane = self._lanes[loop] = _Lane()
@@ -80,7 +81,7 @@ class BackgroundQueue:
 
     async def drain(self, *, timeout_s: float = 10.0) -> bool:
         """Wait until this loop's queue is worked off; whether it was in time."""
-        lane = self._lanes.get(_running_loop())
+        lane = self._lanes.get(running_loop())
         if lane is None:
             return True
         with anyio.move_on_after(timeout_s):
@@ -97,7 +98,7 @@ class BackgroundQueue:
         Returns:
             How many jobs were dropped.
         """
-        lane = self._lanes.get(_running_loop())
+        lane = self._lanes.get(running_loop())
         if lane is None:
             return 0
         before = len(lane.jobs)
@@ -146,12 +147,3 @@ def _start(loop: Any, work: Callable[[], Awaitable[None]]) -> None:
 async def _as_coroutine(work: Callable[[], Awaitable[None]]) -> None:
     with suppress(asyncio.CancelledError):
         await work()
-
-
-def _running_loop() -> Any:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        if trio := sys.modules.get("trio"):
-            return trio.lowlevel.current_trio_token()
-        raise

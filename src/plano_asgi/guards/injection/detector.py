@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
-import anyio
-import anyio.to_thread
-from anyio.lowlevel import RunVar
 from cachetools import LRUCache
 
 from plano_asgi.guards.injection.operating_points import OperatingPoint
 from plano_asgi.guards.injection.scoring import Judgement, Scorer
 from plano_asgi.guards.injection.second_stage import SecondStage
+from plano_asgi.loops import Threads
 
 SECOND_WEIGHT = 0.7
 """How much a log-odds of the second stage counts beside one of the first."""
@@ -49,7 +47,7 @@ class Detector:
         self._scorer = Scorer()
         self._second = second_stage
         self._worker_chars = worker_chars
-        self._limiters: RunVar[anyio.CapacityLimiter] = RunVar("plano_asgi.injection")
+        self._workers = Threads()
         self._known: LRUCache[bytes, Finding] = LRUCache(cache_size)
 
     async def find(self, texts: Sequence[tuple[str, OperatingPoint]], /) -> list[Finding]:
@@ -66,19 +64,8 @@ class Detector:
 
     async def _judge(self, items: list[tuple[str, OperatingPoint]]) -> list[Judgement]:
         if sum(len(text) for text, _ in items) > self._worker_chars:
-            return await anyio.to_thread.run_sync(self._judge_now, items, limiter=self._limiter())
+            return await self._workers.run(self._judge_now, items)
         return self._judge_now(items)
-
-    def _limiter(self) -> anyio.CapacityLimiter:
-        """
-        One long judgement at a time: the work holds the interpreter's lock, so that more threads
-        would only take it from the event loop, and threads from the host app.
-        """
-        try:
-            return self._limiters.get()
-        except LookupError:
-            self._limiters.set(limiter := anyio.CapacityLimiter(1))
-            return limiter
 
     def _judge_now(self, items: list[tuple[str, OperatingPoint]]) -> list[Judgement]:
         return [self._scorer.judge(text, is_data=point.channel == "data") for text, point in items]

@@ -13,12 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-import anyio
-import anyio.to_thread
-from anyio.lowlevel import RunVar
-
 from plano_asgi.embeddings.wordpiece import WordPiece
 from plano_asgi.errors import ConfigurationError, MissingExtra
+from plano_asgi.loops import Threads
 
 _PACKAGES = ("onnxruntime", "numpy", "stackone_defender")
 _MODEL = Path("models", "minilm-multihead-v5")
@@ -51,9 +48,9 @@ class LocalClassifier:
             raise MissingExtra("The local injection classifier", "guard")
         if not 3 <= max_tokens <= 256 or min(threads, concurrency) < 1:
             raise ConfigurationError("max_tokens is 3 to 256, the other numbers at least 1")
-        self._max_tokens, self._threads, self._concurrency = max_tokens, threads, concurrency
+        self._max_tokens, self._threads = max_tokens, threads
         self._lock = threading.Lock()
-        self._limiters: RunVar[anyio.CapacityLimiter] = RunVar("plano_asgi.injection")
+        self._workers = Threads(concurrency)
         self._model: tuple[Any, WordPiece] | None = None
 
     @staticmethod
@@ -63,21 +60,12 @@ class LocalClassifier:
 
     async def log_odds(self, texts: Sequence[str], /) -> list[float]:
         """One log-odds per text, in order."""
-        return await anyio.to_thread.run_sync(
-            self.log_odds_now, list(texts), limiter=self._limiter()
-        )
+        return await self._workers.run(self.log_odds_now, list(texts))
 
     def log_odds_now(self, texts: Sequence[str]) -> list[float]:
         """As ``log_odds``, in the calling thread: for scripts."""
         session, tokenizer = self._loaded()
         return [_run(session, tokenizer.encode(t, max_tokens=self._max_tokens)) for t in texts]
-
-    def _limiter(self) -> anyio.CapacityLimiter:
-        try:
-            return self._limiters.get()
-        except LookupError:
-            self._limiters.set(limiter := anyio.CapacityLimiter(self._concurrency))
-            return limiter
 
     def _loaded(self) -> tuple[Any, WordPiece]:
         with self._lock:

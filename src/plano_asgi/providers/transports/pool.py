@@ -8,7 +8,6 @@ built at import time, be served by a loop made later, and in tests by many.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from functools import partial
@@ -19,6 +18,7 @@ from urllib.request import getproxies
 import anyio
 
 from plano_asgi.errors import ConfigurationError
+from plano_asgi.loops import running_loop
 from plano_asgi.providers.client import Transport
 from plano_asgi.providers.transports.shared import DEFAULT_IDLE_CLOSE_S
 
@@ -66,7 +66,7 @@ class TransportPool:
         Raises:
             RuntimeError: No event loop is running.
         """
-        loop = _running_loop()
+        loop = running_loop()
         if (entry := self._entries.get(loop)) is None:
             transport = self._factory()
             entry = self._entries[loop] = _Entry(transport, self._keep(loop, transport))
@@ -76,7 +76,7 @@ class TransportPool:
 
     async def aclose(self) -> None:
         """Close the running loop's transport; idempotent. A later ``get`` makes a new one."""
-        if entry := self._entries.get(_running_loop()):
+        if entry := self._entries.get(running_loop()):
             await entry.keeper.aclose()
 
     async def _keep(self, loop: object, transport: Transport) -> AsyncGenerator[None]:
@@ -99,7 +99,7 @@ def default_transport(*, idle_close_s: float = DEFAULT_IDLE_CLOSE_S) -> Transpor
     Args:
         idle_close_s: Seconds after which an unused connection is closed.
     """
-    on_asyncio = isinstance(_running_loop(), asyncio.AbstractEventLoop)
+    on_asyncio = isinstance(running_loop(), asyncio.AbstractEventLoop)
     if on_asyncio and find_spec("httptools") and _PROXIES.isdisjoint(getproxies()):
         from plano_asgi.providers.transports.httptools_transport import HttptoolsTransport
 
@@ -111,13 +111,3 @@ def default_transport(*, idle_close_s: float = DEFAULT_IDLE_CLOSE_S) -> Transpor
     from plano_asgi.providers.transports.httpx_transport import HttpxTransport
 
     return HttpxTransport(idle_close_s=idle_close_s)
-
-
-def _running_loop() -> object:
-    """The asyncio loop, or the token that stands for the run of trio."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        if trio := sys.modules.get("trio"):
-            return trio.lowlevel.current_trio_token()
-        raise
