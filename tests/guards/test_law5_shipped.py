@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from guards.law5 import assert_law5_stream, cuts_of, texts
-from guards.streams import exchange_of
-from guards.test_answer import DIALECTS
+from guards.streams import DIALECTS, exchange_of
 from plano_asgi.guards import PII, Exfiltration, Regex, Secrets, TextGuard, Words
 from plano_asgi.guards.matching import Matcher
 from plano_asgi.guards.vault import Vault

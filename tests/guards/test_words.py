@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from guards.law5 import assert_law5, assert_law5_json, cuts_of, texts
 from guards.streams import answer_events, exchange_of, stream_through
@@ -100,3 +101,19 @@ async def test_regexes_on_a_stream() -> None:
     events = answer_events("openai.chat", ["see T-", "1234."])
     client = await stream_through(exchange.response_filters, events, exchange)
     assert client.content == "see [TICKET]."
+
+
+@given(st.lists(st.sampled_from(["AB-12", "ab-12", "CD-34", " ", "x", "-"])), cuts_of())
+def test_matches_that_are_allowed_stay(parts: list[str], cuts: list[int]) -> None:
+    """In streams as in whole texts."""
+    guard = Regex({"id": r"[A-Za-z]{2}-\d{2}"}, allow=["AB-12"])
+    assert_law5(guard.matcher(exchange_of("openai.chat"), "answer"), "".join(parts), cuts)
+    assert clean(guard, "AB-12 CD-34") == "AB-12 [ID]"
+
+
+def test_whole_texts_cannot_be_allowed_where_passages_are_looked_for() -> None:
+    """A stream has none; ``allow`` is for passages."""
+    with pytest.raises(ConfigurationError, match="allow"):
+        Words(["x"], allow_texts=["x y"])
+    with pytest.raises(ConfigurationError, match="list"):
+        Regex({"x": "x"}, allow="x")

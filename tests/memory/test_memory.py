@@ -17,6 +17,7 @@ from plano_asgi.exchange import Audit, Exchange
 from plano_asgi.memory import (
     Facts,
     Injection,
+    LocalMemory,
     Memory,
     MemoryHook,
     MemoryItem,
@@ -529,3 +530,16 @@ def test_bounds_that_are_none_are_refused(options: dict[str, Any]) -> None:
     """When built, by name."""
     with pytest.raises(ConfigurationError):
         Memory(**{"namespace": lambda scope: "a", **options})
+
+
+@pytest.mark.anyio
+async def test_what_has_expired_is_deleted_though_nobody_writes() -> None:
+    """As long as the app runs: hiding it is not forgetting it."""
+    now = [time.time()]
+    store = LocalMemory(timer=lambda: now[0])
+    memory = _memory(store=store)
+    await store.add(ADA, [MemoryItem(id="1", text="Ada likes tea.", expires_at=now[0] + 10)])
+    now[0] += 11
+    async with memory.lifespan():
+        await anyio.wait_all_tasks_blocked()
+        assert await store.purge() == 0

@@ -9,7 +9,6 @@ from plano_asgi.asgi.tap_headers import Inflater
 from plano_asgi.errors import UpstreamProtocolError
 from plano_asgi.exchange import Exchange, ResponseFilter
 
-
 _BOM = b"\xef\xbb\xbf"
 
 

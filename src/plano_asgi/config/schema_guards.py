@@ -39,6 +39,7 @@ class GuardEntry(ConfigModel):
     sides: tuple[Literal["request", "answer"], ...] | None = None
     origins: tuple[Name, ...] | None = None
     new_only: bool | None = None
+    allow_texts: tuple[str, ...] | None = None
     models: tuple[Name, ...] | None = None
     paths: tuple[Name, ...] | None = None
     message: str | None = None
@@ -113,6 +114,7 @@ class RegexEntry(GuardEntry):
 
     type: Literal["regex"]
     patterns: dict[Name, str] = Field(min_length=1)
+    allow: tuple[str, ...] | None = None
     mode: Mode | None = None
     max_match: Whole | None = Field(default=None, ge=1)
 

@@ -93,6 +93,8 @@ class GuardOptions(TypedDict, total=False):
     report_only: Audit and change nothing.
     origins: Whose texts it is shown; the guard's own default otherwise.
     new_only: On the request side, only texts that are new with this request. Default False.
+    allow_texts: Whole texts it is not shown, letter for letter but for case and the space around:
+        what it is known to get wrong. No patterns, which an attack could be appended to.
     models, paths: Only for these (``fnmatch`` patterns on the model asked for, the path);
         elsewhere it is audited as skipped. Default: all.
     message: What the client reads when it blocks.
@@ -107,6 +109,7 @@ class GuardOptions(TypedDict, total=False):
     origins: frozenset[Origin]
     sides: frozenset[Side]
     new_only: bool
+    allow_texts: Sequence[str]
     models: Sequence[str]
     paths: Sequence[str]
     message: str
@@ -124,6 +127,7 @@ class GuardPolicy:
     origins: frozenset[Origin] = SPOKEN
     sides: frozenset[Side] = frozenset(("request",))
     new_only: bool = False
+    allow_texts: frozenset[str] = frozenset()
     models: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     message: str | None = None
@@ -176,9 +180,11 @@ class Guard:
     def __init__(self, **options: Unpack[GuardOptions]) -> None:
         values: dict[str, Any] = {"sides": self.sides, "origins": self.origins, **options}
         self.name = values.pop("name", self.name)
-        for key in ("models", "paths"):
+        for key in ("models", "paths", "allow_texts"):
             if key in values:
-                values[key] = _patterns(key, values[key])
+                values[key] = _texts(key, values[key])
+        if "allow_texts" in values:
+            values["allow_texts"] = frozenset(map(plain, values["allow_texts"]))
         if unknown := values.keys() - GuardOptions.__annotations__.keys():
             raise ConfigurationError(f"{self.name}: unknown options {sorted(unknown)}")
         self.policy = GuardPolicy(**values)
@@ -225,7 +231,12 @@ def guard(check: Check | None = None, /, **options: Unpack[GuardOptions]) -> Any
     return lambda function: FunctionGuard(function, **options)
 
 
-def _patterns(option: str, value: object) -> tuple[str, ...]:
+def plain(text: str) -> str:
+    """*text* as ``allow_texts`` compares it."""
+    return text.strip().casefold()
+
+
+def _texts(option: str, value: object) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise ConfigurationError(f"a guard's {option} must be a list of patterns, not {value!r}")
+        raise ConfigurationError(f"a guard's {option} must be a list of texts, not {value!r}")
     return tuple(value)

@@ -17,7 +17,7 @@ from plano_asgi.asgi.deadline import time_limit
 from plano_asgi.errors import ContentBlocked, GuardUnavailable, PlanoError
 from plano_asgi.exchange import Audit, Exchange
 from plano_asgi.guards.audit import record
-from plano_asgi.guards.base import ALLOW, Guard, Side, Subject, Verdict
+from plano_asgi.guards.base import ALLOW, Guard, Side, Subject, Verdict, plain
 from plano_asgi.passages import Passage
 
 _log = structlog.get_logger("plano_asgi")
@@ -49,13 +49,18 @@ def applies(guard: Guard, exchange: Exchange, side: Side) -> bool:
 
 
 def passages_for(guard: Guard, passages: Iterable[Passage]) -> list[Passage]:
-    """Those of *passages* that *guard* is shown: of its origins, new ones only if it says so."""
+    """
+    Those of *passages* that *guard* is shown: of its origins, new ones only if it says so, and none
+    that it is told to allow.
+    """
     policy = guard.policy
-    origins, all_turns = policy.origins, not policy.new_only
+    origins, all_turns, allowed = policy.origins, not policy.new_only, policy.allow_texts
     return [
         passage
         for passage in passages
-        if passage.origin in origins and (all_turns or passage.is_new)
+        if passage.origin in origins
+        and (all_turns or passage.is_new)
+        and not (allowed and plain(passage.text) in allowed)
     ]
 
 

@@ -29,6 +29,9 @@ class TextGuard(Guard):
     def __init__(self, *, mode: Mode = "redact", **options: Unpack[GuardOptions]) -> None:
         if mode not in ("redact", "block"):
             raise ConfigurationError(f"mode must be 'redact' or 'block', not {mode!r}")
+        if options.get("allow_texts"):
+            # A stream has no whole texts: it would say otherwise than the same text in one piece.
+            raise ConfigurationError(f"{self.name} finds passages: say with allow which are none")
         super().__init__(**options)
         self.mode: Mode = mode
         self.changes = mode == "redact"

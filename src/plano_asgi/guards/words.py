@@ -8,7 +8,7 @@ from typing import Unpack
 
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.exchange import Exchange
-from plano_asgi.guards.base import GuardOptions, Side
+from plano_asgi.guards.base import GuardOptions, Side, plain
 from plano_asgi.guards.patterns import OnOverflow, Pattern, PatternMatcher, keyword_pattern
 from plano_asgi.guards.text_guard import Mode, TextGuard
 
@@ -87,6 +87,7 @@ class Regex(TextGuard):
             (``\w+``). It is what a streamed answer may be held back by.
         replacement: What stands there instead; by default the name, ``[NAME]``.
         on_overflow: What becomes of a longer match; see ``patterns``.
+        allow: Matches that are none, whole and ignoring case.
         options: See ``GuardOptions``.
 
     Raises:
@@ -104,14 +105,19 @@ class Regex(TextGuard):
         max_match: int = 64,
         replacement: str | None = None,
         on_overflow: OnOverflow = "redact",
+        allow: Iterable[str] = (),
         **options: Unpack[GuardOptions],
     ) -> None:
         super().__init__(mode=mode, **options)
+        if isinstance(allow, str):
+            raise ConfigurationError(f"allow is a list of texts, not {allow!r}")
+        allowed = frozenset(map(plain, allow))
         self._matcher = PatternMatcher(
             Pattern(
                 name,
                 regex,
                 f"[{name.upper()}]" if replacement is None else replacement,
+                validate=(lambda text: plain(text) not in allowed) if allowed else None,
                 max_match=max_match,
                 on_overflow=on_overflow,
             )
