@@ -184,13 +184,17 @@ class GuardStage:
         self.upstream.wait(lambda upstream: len(upstream.requests) == 1)
         self.gate.opened.set()
 
-    def expect(self, statuses: set[tuple[str, str]]) -> None:
+    def expect(self, statuses: set[tuple[str, str]], *, count: int = 0) -> None:
         """
-        What came of the guards, by side: these and no others. An answer is on record when it is
-        over, which its client may know before the guards do.
+        What came of the guards, by side: these and no others, in at least *count* records. An
+        answer is on record when it is over, which its client may know before the guards do.
         """
+
+        def is_there() -> bool:
+            return statuses <= self._statuses() and len(self.audits) >= count
+
         with self.changed:
-            self.changed.wait_for(lambda: statuses <= self._statuses(), 5)
+            self.changed.wait_for(is_there, 5)
         assert self._statuses() == statuses
 
     def _statuses(self) -> set[tuple[str, str]]:
