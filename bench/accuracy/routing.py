@@ -10,6 +10,9 @@ labelled requests of ``routing_data.py``, which were written for this project: n
 we know of ships a public intent set. With ``--clinc`` on CLINC150's test split (Larson et al.
 2019, CC BY 3.0, the file ``data_full.json`` of its authors), same intents and descriptions.
 
+The same requests in front of, and behind, 150 words that have nothing to do with them tell what
+reading only the head and the tail of a turn is worth.
+
 Latency is CPU time of one ``select`` on one thread, median of *--runs*.
 """
 
@@ -25,8 +28,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from bench.accuracy.routing_data import INTENTS, OUT_OF_SCOPE
+from bench.accuracy.routing_data import INTENTS, OUT_OF_SCOPE, PASTED
 from plano_asgi._json import loads
+from plano_asgi.conversation import ChatRequest, Message, TextPart
 from plano_asgi.embeddings.base import Embedder, Vector
 from plano_asgi.embeddings.minilm import MiniLM
 from plano_asgi.routing.selectors import EmbeddingSelector, RoutePreference, TextSelector
@@ -35,11 +39,14 @@ from plano_asgi.routing.selectors.embedding_backed import (
     DEFAULT_THRESHOLD,
 )
 from plano_asgi.routing.selectors.text_backed import DEFAULT_MIN_SCORE
+from plano_asgi.routing.selectors.turns import asked as read_turn
 
 Routes: TypeAlias = tuple[RoutePreference, ...]
 Scores: TypeAlias = Callable[[str, Routes], Awaitable[dict[str, float]]]
 
 WORDS = (8, 20, 60, 200)
+LENGTHS = (320, 1000)
+"""Characters of a long turn that are read: what ships, and what the model could read."""
 _FILLER = "please tell me how to get there from here by train and what it costs "
 
 
@@ -123,9 +130,39 @@ def auroc(inside: Sequence[float], outside: Sequence[float]) -> float:
     return wins / (len(inside) * len(outside))
 
 
-async def latency(scores: Scores, offered: Routes, *, words: int, runs: int) -> float:
+def read(text: str, max_chars: int) -> str:
+    """What a selector reads of a turn."""
+    message = Message(role="user", parts=[TextPart(text=text)])
+    request = ChatRequest(model="", messages=[message])
+    return read_turn(request, max_chars=max_chars)
+
+
+def amid_pasted(asked: Requests, max_chars: int, *, is_first: bool) -> Requests:
+    """*asked* before or behind text that has nothing to do with it, as a selector reads it."""
+
+    def long(text: str) -> str:
+        whole = f"{text}\n\n{PASTED}" if is_first else f"{PASTED}\n\n{text}"
+        return read(whole, max_chars)
+
+    labelled = [(intent, long(text)) for intent, text in asked.labelled]
+    return Requests(labelled, [long(text) for text in asked.out_of_scope])
+
+
+async def measure_long(selector: EmbeddingSelector, asked: Requests) -> None:
+    """Print the rows of long turns."""
+    for max_chars in LENGTHS:
+        for is_first in (True, False):
+            place = "before" if is_first else "behind"
+            label = f"{place} 150 words, {max_chars} characters read"
+            long = amid_pasted(asked, max_chars, is_first=is_first)
+            await measure(label, selector.scores, routes(5), long, DEFAULT_EXAMPLE_THRESHOLD)
+
+
+async def latency(
+    scores: Scores, offered: Routes, *, words: int, runs: int, max_chars: int
+) -> float:
     """Median CPU milliseconds of one request of *words* words."""
-    text = " ".join((_FILLER * words).split()[:words])
+    text = read(" ".join((_FILLER * words).split()[:words]), max_chars)
     await scores(text, offered)
     taken = []
     for _ in range(runs):
@@ -145,24 +182,28 @@ async def report(asked: Requests, runs: int) -> None:
     columns = ("best right", "AUROC", "threshold", "routed", "refused")
     print(f"{'':44}{columns[0]:>10}{columns[1]:>10}{columns[2]:>11}", end="")
     print(f"{columns[3]:>10}{columns[4]:>10}")
-    rows: list[tuple[str, Scores]] = []
+    rows: list[tuple[str, Scores, int]] = []
     for embedder in embedders:
-        selector = EmbeddingSelector(embedder)
-        rows.append((embedder.name, selector.scores))
+        selector = EmbeddingSelector(embedder, max_texts=0)
+        rows.append((embedder.name, selector.scores, LENGTHS[0]))
         for examples in (0, 5):
             needed = DEFAULT_EXAMPLE_THRESHOLD if examples else DEFAULT_THRESHOLD
             label = f"{embedder.name}, {examples} examples"
             await measure(label, selector.scores, routes(examples), asked, needed)
+        await measure_long(selector, asked)
     text = TextSelector()
 
     async def words_only(asked_for: str, offered: Routes) -> dict[str, float]:
         return text.scores(asked_for, offered) or {route.name: 0.0 for route in offered}
 
-    rows.append(("full text", words_only))
+    rows.append(("full text", words_only, 4000))
     await measure("full text, 5 examples", words_only, routes(5), asked, DEFAULT_MIN_SCORE)
     print(f"\nCPU ms at words: {'':27}" + "".join(f"{words:10}" for words in WORDS))
-    for label, scores in rows:
-        taken = [await latency(scores, routes(5), words=words, runs=runs) for words in WORDS]
+    for label, scores, max_chars in rows:
+        taken = [
+            await latency(scores, routes(5), words=words, runs=runs, max_chars=max_chars)
+            for words in WORDS
+        ]
         print(f"{label:44}" + "".join(f"{ms:10.2f}" for ms in taken))
 
 

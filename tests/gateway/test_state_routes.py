@@ -299,7 +299,7 @@ async def test_a_conversation_is_updated_and_deleted() -> None:
         response = await _at(found, path, given, method=method)
         assert (response.status, response.json()["error"]["code"]) == (404, "not_found")
     keys = await found.state.store.keys("state/")
-    assert [key.split("/")[2] for key in keys] == ["r"]
+    assert [key.split("/")[2] for key in keys] == ["i", "r"]
 
 
 async def test_items_of_a_conversation_one_by_one() -> None:
@@ -423,7 +423,9 @@ async def test_compaction_where_no_upstream_offers_it(key: bytes | None) -> None
         {"role": "assistant", "content": "It is ready."},
     ]
     body = {"model": CLAUDE, "input": given, "instructions": "Serve tea."}
-    compacted = await _json(found, "/responses/compact", body, method="POST")
+    made = await _at(found, "/responses/compact", body, method="POST")
+    assert (made.headers["x-plano-model"], made.headers["x-plano-attempts"]) == (CLAUDE, "1")
+    compacted = made.json()
     asked = found.upstream.requests[-1].content.decode()
     for told in ("Tea, please.", "brew", "steaming", "It is ready.", "Serve tea."):
         assert told in asked

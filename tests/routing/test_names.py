@@ -304,3 +304,17 @@ def test_a_model_newer_than_the_list_goes_where_its_family_lives() -> None:
     for unclear in ("llama-99", "other-1", "o9", "x/claude-opus-99"):
         with pytest.raises(ModelNotFound):
             names.resolve(unclear)
+
+
+def test_candidates_have_names_that_clients_can_send() -> None:
+    """The key of a second account is none."""
+    names = Names(
+        [
+            ModelEntry(name="mine", provider="openai", model="gpt-4o", prefix="openai"),
+            ModelEntry(name="openai/gpt-5", provider="openai-2", model="gpt-5", prefix="openai"),
+            ModelEntry(name="groq/*", provider="groq-2", model="*", prefix="groq"),
+        ]
+    )
+    places = [("openai", "gpt-4o"), ("openai-2", "gpt-5"), ("groq-2", "llama"), ("gone", "x")]
+    found = [names.name_of(Candidate(provider=where, model=model)) for where, model in places]
+    assert found == ["mine", "openai/gpt-5", "groq/llama", "gone/x"]

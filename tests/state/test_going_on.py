@@ -103,7 +103,7 @@ async def test_items_are_kept_once(model: str) -> None:
     kept = [await store.get(f"state/-/r/{id}") for id in ids]
     assert [json.loads(each or b"")["head"]["previous"] for each in kept] == [None, ids[0], ids[1]]
     assert [b"How is the weather" in (each or b"") for each in kept] == [True, False, False]
-    assert len(await store.keys("")) == 3
+    assert len(await store.keys("state/-/r/")) == 3
 
 
 async def test_ids_are_ours_and_cannot_be_guessed() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 from starlette.types import Message
+from structlog.testing import capture_logs
 
 import replies
 from asgi_drive import drive
@@ -20,7 +21,7 @@ from plano_asgi.gateway.auth import ApiKeys
 from plano_asgi.guards import PII
 from plano_asgi.state import ResponsesState
 from plano_asgi.stores.local_store import LocalStore
-from state.talk import CHAT, CLAUDE, NATIVE, TOOLS, reply, talk
+from state.talk import CHAT, CLAUDE, NATIVE, TOOLS, is_native, kept_reply, reply, talk
 
 pytestmark = pytest.mark.anyio
 
@@ -74,7 +75,7 @@ async def test_what_is_not_to_be_stored_is_not(stream: bool) -> None:
     assert len(found.upstream.body()["messages"]) == 3
     third = await found.said(CHAT, "Alone.", store=False, stream=stream)
     assert third["store"] is False
-    assert await store.keys("") == [f"state/-/r/{first['id']}"]
+    assert await store.keys("state/-/r/") == [f"state/-/r/{first['id']}"]
     late = await found.ask({"model": CHAT, "input": "?", "previous_response_id": second["id"]})
     assert late.status == 404
 
@@ -93,7 +94,7 @@ async def test_forget_deletes_everything_of_one_tenant() -> None:
     found.headers = BOB
     theirs = await found.said(CHAT, "Hello")
     await found.state.conversations.create("alice", {}, [{"role": "user", "content": "x"}])
-    assert await found.state.forget("alice") == 3
+    assert await found.state.forget("alice") == 4
     assert await found.state.records.get("alice", mine["id"]) is None
     assert await found.state.records.get("bob", theirs["id"]) is not None
 
@@ -155,10 +156,34 @@ async def test_a_store_that_is_down_is_an_error_before_the_model_is_asked() -> N
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_an_answer_that_cannot_be_kept_is_not_acknowledged(stream: bool) -> None:
-    """A status where that is still possible, else an error in the place of the end."""
-    found = talk(reply(CHAT, "Hel", "lo", stream=stream), state=ResponsesState(Down("put")))
-    response = await found.ask({"model": CHAT, "input": "Hi", "stream": stream})
+@pytest.mark.parametrize("model", [CHAT, NATIVE])
+async def test_an_answer_that_cannot_be_kept_is_given_and_not_acknowledged(
+    model: str, stream: bool
+) -> None:
+    """It was paid for; it says that it is not stored, and so does the log."""
+    kept = kept_reply("resp_up", "Hello", stream=stream)
+    made = kept if model == NATIVE else reply(CHAT, "Hel", "lo", stream=stream)
+    found = talk(made, state=ResponsesState(Down("put"), native=is_native))
+    with capture_logs() as logs:
+        response = await found.ask({"model": model, "input": "Hi", "stream": stream})
+    said = response.data()[-1]["response"] if stream else response.json()
+    assert response.status == 200
+    assert said["output"][-1]["content"][0]["text"] == "Hello"
+    assert said["store"] is False
+    assert [each["event"] for each in logs] == ["state_lost"]
+    late = await found.ask({"model": model, "input": "?", "previous_response_id": said["id"]})
+    assert late.status == 404
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_turn_of_a_conversation_that_cannot_be_kept_is_an_error(stream: bool) -> None:
+    """The next turn would go on without it: a status, else an error in the place of the end."""
+    store = Down()
+    found = talk(reply(CHAT, "Hel", "lo", stream=stream), state=ResponsesState(store))
+    conversation = await found.state.conversations.create(None, {})
+    store.down.add("put")
+    body = {"model": CHAT, "input": "Hi", "stream": stream, "conversation": conversation["id"]}
+    response = await found.ask(body)
     if not stream:
         assert (response.status, response.headers["retry-after"]) == (503, "5")
         return

@@ -8,13 +8,13 @@ from typing import Any
 from pydantic import SecretStr
 
 from plano_asgi.cache import ResponseCache
+from plano_asgi.config.routing import own_prices
 from plano_asgi.config.schema import PlanoConfig
 from plano_asgi.config.schema_limits import Cache
 from plano_asgi.config.schema_traffic import RateLimit as RateLimitConfig
 from plano_asgi.exchange import Candidate
 from plano_asgi.limits import RateLimit, RateLimits, Selector, SpendBudget, SpendBudgets
 from plano_asgi.limits.meter import Meter
-from plano_asgi.pricing import Prices
 from plano_asgi.routing.names import Names
 from plano_asgi.stores.base import Store
 from plano_asgi.stores.open_store import open_store
@@ -50,7 +50,10 @@ def build_meters(config: PlanoConfig, names: Names) -> list[Meter]:
             )
             for entry in config.spend_budgets
         ]
-        meters.append(SpendBudgets(budgets, store, Prices(), model_of=model_of, **outage))
+        if config.limits_store.unknown_price is not None:
+            outage["unknown_price"] = config.limits_store.unknown_price
+        prices = own_prices(config.model_metrics_sources)
+        meters.append(SpendBudgets(budgets, store, prices, model_of=model_of, **outage))
     return meters
 
 

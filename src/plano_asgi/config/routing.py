@@ -9,13 +9,14 @@ from typing import Any
 
 import structlog
 
+from plano_asgi.config.issues import ConfigError, Issue
 from plano_asgi.config.schema import PlanoConfig
-from plano_asgi.config.schema_routing import ModelMetricsSource
+from plano_asgi.config.schema_routing import OWN_PRICES, ModelMetricsSource
 from plano_asgi.config.schema_routing import RoutingPreference as PreferenceConfig
 from plano_asgi.embeddings import MiniLM
 from plano_asgi.errors import UpstreamProtocolError
 from plano_asgi.gateway import Gateway
-from plano_asgi.pricing import Prices
+from plano_asgi.pricing import Prices, Rates
 from plano_asgi.providers.client import HTTPRequest, Timeouts
 from plano_asgi.providers.transports import TransportPool
 from plano_asgi.routing.metric_sources import (
@@ -55,20 +56,17 @@ def build_routing(config: PlanoConfig, asking: Gateway) -> RoutingParts:
     The rule for ``routing_preferences``, with what it needs.
 
     Without ``overrides.llm_routing_model`` the gateway chooses by itself: by meaning with the extra
-    ``embed``, else by examples. Where neither can be, requests keep their model and the log says
-    so.
+    ``embed``, else by examples.
+
+    Raises:
+        ConfigError: Nothing can choose among the configured preferences.
     """
     parts = RoutingParts()
     ranking = _ranking(config.model_metrics_sources, fetcher(asking.transports), parts)
     configured = [_preference(entry) for entry in config.routing_preferences]
     selector = choose_selector(config, asking)
     if selector is None and configured:
-        _log.warning(
-            "configuration",
-            detail="routing_preferences are not used: set overrides.llm_routing_model, install "
-            "the extra 'embed', or give every preference examples",
-        )
-        configured = []
+        raise ConfigError([_nothing_chooses(config.routing_preferences)])
     # Also with none of its own: a request may bring some, which no upstream should see.
     preferences = Preferences(
         configured, selector or TextSelector(), names=asking.names, ranking=ranking
@@ -88,6 +86,30 @@ def choose_selector(config: PlanoConfig, asking: Gateway) -> Selector | None:
             context_tokens=overrides.orchestrator_model_context_length,
         )
     return local_selector([entry.examples for entry in config.routing_preferences])
+
+
+def _nothing_chooses(entries: Sequence[PreferenceConfig]) -> Issue:
+    bare = ", ".join(repr(entry.name) for entry in entries if not entry.examples)
+    return Issue(
+        path="routing_preferences",
+        message=f"nothing can choose a route: {bare} have a description only. Install "
+        "'plano-asgi[embed]', which understands descriptions, set overrides.llm_routing_model, or "
+        "give every preference examples",
+    )
+
+
+def own_prices(sources: Sequence[ModelMetricsSource]) -> Prices:
+    """
+    The prices that *sources* tell or leave to the bundled list, for whoever counts money.
+
+    Raises:
+        MissingExtra: They leave it to the list, and the extra ``prices`` is not installed.
+    """
+    found = next((source for source in sources if source.provider in OWN_PRICES), None)
+    if found is None:
+        return Prices()
+    table = {name: Rates(**price.model_dump()) for name, price in found.prices.items()}
+    return Prices(table, bundled=found.provider != "own")
 
 
 def local_selector(examples: Sequence[Sequence[str]]) -> Selector | None:
@@ -165,8 +187,11 @@ _SOURCES: Mapping[str, Callable[[ModelMetricsSource, Fetch], Any]] = {
     "models.dev": _catalogue(models_dev),
     "digitalocean": _catalogue(digitalocean),
     "prometheus": _prometheus,
-    "genai-prices": lambda source, fetch: BundledPrices(
-        Prices().price, aliases=source.model_aliases
+    **dict.fromkeys(
+        OWN_PRICES,
+        lambda source, fetch: BundledPrices(
+            own_prices([source]).price, aliases=source.model_aliases
+        ),
     ),
     "self": lambda source, fetch: MeasuredLatency(),
 }

@@ -8,6 +8,7 @@ part of the wrong shape is passed over here, the schema speaks of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 from plano_asgi.config.document import Document, mappings, text_at, texts, value_at
@@ -146,7 +147,7 @@ def check_preferences(document: Document) -> Iterator[Finding]:
 
 
 def check_metrics(document: Document) -> Iterator[Finding]:
-    """One source of each type; a budget needs prices."""
+    """One source of each type; a budget needs prices, where none are installed."""
     seen: dict[str, int] = {}
     for index, source in mappings(document.get("model_metrics_sources")):
         kind = text_at(source, "type")
@@ -154,8 +155,11 @@ def check_metrics(document: Document) -> Iterator[Finding]:
             message = f"model_metrics_sources.{seen[kind]} is of this type already"
             yield Finding(("model_metrics_sources", index, "type"), message)
     budget, value = value_at(document, ("routing", "routing_budget"))
-    if budget and value is not None and "cost" not in seen:
-        message = "needs a source of type 'cost' in model_metrics_sources"
+    if budget and value is not None and "cost" not in seen and not find_spec("genai_prices"):
+        message = (
+            "needs a source of type 'cost' in model_metrics_sources, or 'plano-asgi[prices]', which "
+            "has prices"
+        )
         yield Finding(("routing", "routing_budget"), message, show=False)
 
 

@@ -16,6 +16,8 @@ class LimitStore(ConfigModel):
     """``memory://`` by default; ``redis://``, ``postgresql://``, ``sqlite:///``."""
     on_outage: Literal["allow", "refuse"] | None = None
     """Default: limits allow, budgets refuse."""
+    unknown_price: Literal["refuse", "zero"] | None = None
+    """What budgets do with a model whose price is not known; default: refuse it."""
 
 
 class Spend(ConfigModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Annotated, Self
 
@@ -21,6 +22,10 @@ from plano_asgi.providers.profiles import CLIENT_DIALECTS, ENDPOINTS
 
 OLD_INTERFACES = {"arch": "plano", "claude": "anthropic"}
 """What earlier versions called a *provider_interface*."""
+
+
+_AT_PLANO = re.compile(r"echo|\*|(plano|arch)-.+", re.IGNORECASE)
+"""Ids of ``plano/...`` that someone serves."""
 
 
 def _one_of(allowed: Collection[str]) -> AfterValidator:
@@ -103,6 +108,16 @@ class ModelProvider(ConfigModel):
     """Client dialect to upstream dialect, where it differs from the provider's profile."""
     drop_unsupported: bool = False
     """Leave out request fields the upstream cannot express instead of answering 400."""
+
+    @model_validator(mode="after")
+    def _exists_at_plano(self) -> Self:
+        is_own = self.base_url is not None or self.provider_interface is not None
+        if self.provider == "plano" and not is_own and not _AT_PLANO.fullmatch(self.model_id):
+            raise ValueError(
+                f"there is no model {self.model!r}: plano/echo is built in, and Plano hosts "
+                "plano/Plano-... and plano/Arch-...; one of your own needs 'base_url'"
+            )
+        return self
 
     @property
     def provider(self) -> str:

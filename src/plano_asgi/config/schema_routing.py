@@ -20,9 +20,13 @@ Prefer = Literal["cheapest", "fastest", "long_context_quality", "none"]
 """How the models of a preference are ranked; ``none`` keeps their order."""
 
 _METRICS_PROVIDERS = {
-    "cost": ("digitalocean", "models.dev", "genai-prices"),
+    "cost": ("digitalocean", "models.dev", "genai-prices", "own"),
     "latency": ("prometheus", "self"),
 }
+
+
+OWN_PRICES = ("genai-prices", "own")
+"""The sources of costs that take ``prices``."""
 
 
 class SelectionPolicy(ConfigModel):
@@ -47,12 +51,28 @@ class RoutingPreference(ConfigModel):
         return self.selection_policy.prefer if self.selection_policy else "none"
 
 
+class ModelPrice(ConfigModel):
+    """USD per million tokens, but for *per_request*; ``None`` costs what other tokens do."""
+
+    input: Number = Field(ge=0)
+    output: Number = Field(ge=0)
+    cache_read: Number | None = Field(default=None, ge=0)
+    cache_write: Number | None = Field(default=None, ge=0)
+    cache_write_1h: Number | None = Field(default=None, ge=0)
+    reasoning: Number | None = Field(default=None, ge=0)
+    per_request: Number = Field(default=0.0, ge=0)
+    """USD."""
+
+
 class ModelMetricsSource(ConfigModel):
     """Where prices (``cost``) or response times (``latency``) come from."""
 
     type: Literal["cost", "latency"]
-    provider: Literal["digitalocean", "models.dev", "prometheus", "genai-prices", "self"]
-    """Ours: the bundled ``genai-prices``, and ``self``, times measured by this gateway."""
+    provider: Literal["digitalocean", "models.dev", "prometheus", "genai-prices", "own", "self"]
+    """
+    Ours: the bundled ``genai-prices``, ``own``, those of *prices* alone, and ``self``, times
+    measured by this gateway.
+    """
     url: HTTPURL | None = None
     query: Name | None = None
     """PromQL; one value per label ``model_name``."""
@@ -60,6 +80,11 @@ class ModelMetricsSource(ConfigModel):
     """Absent: fetched once, at the start."""
     model_aliases: dict[str, Name] = Field(default_factory=dict)
     """Key in the catalogue to the model's name here."""
+    prices: dict[Name, ModelPrice] = Field(default_factory=dict)
+    """
+    Ours, by ``provider/model``, bare model id or a pattern with ``*``: over those of
+    ``genai-prices``, or all there are of ``own``. Spend budgets go by them, too.
+    """
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> Self:
@@ -70,6 +95,10 @@ class ModelMetricsSource(ConfigModel):
             raise ValueError("a latency source needs 'url' and 'query'")
         if self.type == "cost" and self.query:
             raise ValueError("'query' belongs to a latency source")
+        if self.prices and self.provider not in OWN_PRICES:
+            raise ValueError(f"'prices' belong to provider {' or '.join(OWN_PRICES)}")
+        if self.provider == "own" and not self.prices:
+            raise ValueError("provider own needs 'prices'")
         return self
 
 
@@ -99,8 +128,34 @@ class RoutingBudget(ConfigModel):
     record_counterfactual: bool = False
 
 
+class Replica(ConfigModel):
+    """One upstream of a model that several serve."""
+
+    model: Name
+    """A name that clients could send, of one place."""
+    weight: Number = Field(default=1.0, ge=0)
+    """Share relative to the others; 0 is failover only."""
+
+
+class Balance(ConfigModel):
+    """Ours: several upstreams that serve one model, and which of them a request tries first."""
+
+    policy: Literal["weighted", "least_busy", "prefix_affinity"]
+    replicas: tuple[Replica, ...]
+    max_load_factor: Number = Field(default=1.5, ge=1)
+    min_load: Whole = Field(default=8, ge=1)
+
+    @model_validator(mode="after")
+    def _someone_serves(self) -> Self:
+        if len(self.replicas) < 2:
+            raise ValueError("needs two replicas at least")
+        if not any(replica.weight for replica in self.replicas):
+            raise ValueError("needs a replica with a weight above 0")
+        return self
+
+
 class Routing(ConfigModel):
-    """Sessions: which model a conversation stays with."""
+    """Sessions and balancing: which model and which upstream a conversation stays with."""
 
     llm_provider: Name | None = None
     """Read by no version since v0.3."""
@@ -112,6 +167,8 @@ class Routing(ConfigModel):
     session_cache: SessionCache = Field(default_factory=SessionCache)
     routing_budget: RoutingBudget | None = None
     route_on_user_only: bool = False
+    balance: tuple[Balance, ...] = ()
+    """Ours: a request for one replica of a group may go to any."""
 
 
 class PromptCaching(ConfigModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from plano_asgi._json import JSONObject
+from plano_asgi.config.balance import build_balancer, by_balance
 from plano_asgi.config.routing import RoutingParts
 from plano_asgi.config.schema import PlanoConfig
 from plano_asgi.exchange import Candidate, Exchange, Route
@@ -44,16 +45,21 @@ def add_sessions(config: PlanoConfig, asking: Gateway, parts: RoutingParts) -> N
         budget=RoutingBudget(**budget.model_dump()) if budget is not None else None,
         tenant_header=routing.session_cache.tenant_header,
     )
+    inner, balancer = _first_of(parts.rules), build_balancer(routing.balance, asking.names)
+    if balancer is not None:
+        inner = by_balance(balancer, inner, asking.names)
     sessions = Sessions(
         _store(config),
-        _first_of(parts.rules),
+        inner,
         names=asking.names,
         serves=asking.names.serves,
         prices=_pricing(parts.cost),
         options=options,
     )
-    parts.rules = [sessions]
+    parts.rules = [sessions if balancer is None else balancer.counted(sessions)]
     parts.finalizers.insert(0, sessions.refresh)  # a quick follow-up finds its pin
+    if balancer is not None:
+        parts.finalizers.append(balancer)
 
 
 def build_shapers(config: PlanoConfig, asking: Gateway) -> list[Shaper]:

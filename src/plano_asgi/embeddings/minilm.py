@@ -1,8 +1,9 @@
 """
 all-MiniLM-L6-v2 in this process: 384 dimensions, no server, no download. Needs the extra ``embed``.
 
-The int8 model and its vocabulary come out of installed wheels. Texts past 256 tokens are cut: the
-model was trained on no more.
+The int8 model and its vocabulary come out of installed wheels. It computes in int8 too, two to
+three times as fast as in float32 (``int8_graph``). Texts past 256 tokens are cut: the model was
+trained on no more.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from plano_asgi.embeddings.base import Vector
+from plano_asgi.embeddings.int8_graph import with_int8_products
 from plano_asgi.embeddings.wordpiece import WordPiece
 from plano_asgi.errors import ConfigurationError, MissingExtra
 from plano_asgi.loops import Threads
@@ -89,9 +91,8 @@ class MiniLM:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
-        session = onnxruntime.InferenceSession(
-            str(model_path()), options, providers=["CPUExecutionProvider"]
-        )
+        model = with_int8_products(Path(model_path()).read_bytes())
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         spec = find_spec("stackone_defender")
         assert spec is not None
         assert spec.origin is not None

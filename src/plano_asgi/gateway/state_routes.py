@@ -25,6 +25,7 @@ from plano_asgi.asgi.body import BODY_TIMEOUT_S, MAX_BODY_BYTES, read_body
 from plano_asgi.asgi.disconnect import run_until_disconnect
 from plano_asgi.asgi.request import json_object
 from plano_asgi.asgi.respond import encode_headers
+from plano_asgi.asgi.tap_voice import exchange_headers
 from plano_asgi.conversation import ChatRequest, ChatResponse
 from plano_asgi.errors import (
     MethodNotAllowed,
@@ -33,7 +34,6 @@ from plano_asgi.errors import (
     UpstreamError,
 )
 from plano_asgi.exchange import Candidate, Exchange
-from plano_asgi.gateway.ask import ask_model
 from plano_asgi.gateway.call import STREAM_HEADERS, Call
 from plano_asgi.gateway.pipeline import Pipeline
 from plano_asgi.gateway.relay import relay
@@ -44,9 +44,11 @@ from plano_asgi.state.paging import Paging, page, read_paging
 from plano_asgi.state.records import Record
 from plano_asgi.state.refusals import no_item, wrong_type
 from plano_asgi.state.responses_state import ResponsesState
+from plano_asgi.wire import DIALECTS, WriteOptions
 
 MAX_ITEMS_AT_ONCE = 20
 _DIALECT = "openai.responses"
+_CHAT = DIALECTS["openai.chat"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +133,11 @@ async def serve_compact(
     instructions = exchange.body.get("instructions")
 
     async def ask(request: ChatRequest) -> ChatResponse:
-        response = await ask_model(pipeline, request)
+        asked = _asking(exchange, request)
+        try:
+            response = await pipeline.ask(asked)
+        finally:
+            exchange.served_by, exchange.attempts = asked.served_by, asked.attempts
         exchange.usage = response.usage
         return response
 
@@ -142,7 +148,20 @@ async def serve_compact(
         instructions=instructions if isinstance(instructions, str) else "",
     )
     exchange.status = 200
-    await call.reply_json(answer)
+    await call.reply_json(answer, headers=exchange_headers(exchange))
+
+
+def _asking(exchange: Exchange, request: ChatRequest) -> Exchange:
+    """An exchange of our own within *exchange*."""
+    return Exchange(
+        id=exchange.id,
+        operation="chat",
+        dialect=_CHAT.name,
+        headers={},
+        body=_CHAT.write_request(request, WriteOptions(on_unsupported="drop")),
+        read_request=_CHAT.read_request,
+        model=request.model,
+    )
 
 
 # --------------------------------------------------------------------------- responses
@@ -172,7 +191,7 @@ async def _delete_response(visit: _Visit) -> JSONObject:
         except UpstreamError as exc:
             if exc.status != 404:  # there, it is gone already
                 raise
-    await visit.state.records.delete(visit.owner, visit.id)
+    await visit.state.delete(visit.owner, record)
     return {"id": visit.id, "object": "response", "deleted": True}
 
 

@@ -81,6 +81,8 @@ class Balancer:
         groups: A candidate is in at most one.
         prefix: What ``prefix_affinity`` goes by; by default instructions, tools and the first
             user turn, so that a conversation stays where it is.
+        completes: A route with one replica of a group gets the others too, right behind it. Else
+            only those change places that it has.
         max_in_flight: Requests that are counted; past that the oldest are forgotten.
         max_age_s: A request that was not counted out for so long is taken for gone.
         rng: Uniform over [0, 1).
@@ -95,6 +97,7 @@ class Balancer:
         groups: Sequence[ReplicaGroup],
         *,
         prefix: Callable[[Exchange], bytes] | None = None,
+        completes: bool = False,
         max_in_flight: int = 100_000,
         max_age_s: float = 3600.0,
         rng: Callable[[], float] = random.random,
@@ -108,6 +111,7 @@ class Balancer:
                     raise ConfigurationError(f"'{name}' is in two replica groups")
                 self._groups[replica.candidate] = group
         self._prefix = prefix or prompt_prefix
+        self._completes = completes
         self._rng = rng
         self._load = _Load(max_in_flight, max_age_s, timer)
 
@@ -120,23 +124,39 @@ class Balancer:
 
         return rule
 
+    def counted(self, route: RouteRule) -> RouteRule:
+        """
+        *route* as it is, its first candidate counted as busy: for what may come round the
+        balancing, such as sessions that hold a replica.
+        """
+
+        async def rule(exchange: Exchange) -> Route | None:
+            if (found := await route(exchange)) is not None:
+                self._begin(exchange, found.candidates)
+            return found
+
+        return rule
+
+    def balances(self, route: Route) -> bool:
+        """Whether *route* has a candidate of any group."""
+        return any(candidate in self._groups for candidate in route.candidates)
+
     def order(self, exchange: Exchange, route: Route) -> Route:
         """
         *route* with each group's replicas in the order in which to try them. The first candidate
         is counted as busy with *exchange* until the finalizer ran.
         """
+        candidates = self._completed(route.candidates) if self._completes else [*route.candidates]
         places: dict[int, tuple[ReplicaGroup, list[int]]] = {}
-        for n, candidate in enumerate(route.candidates):
+        for n, candidate in enumerate(candidates):
             if (group := self._groups.get(candidate)) is not None:
                 places.setdefault(id(group), (group, []))[1].append(n)
-        candidates = list(route.candidates)
         for group, where in places.values():
-            present = {route.candidates[n] for n in where}
+            present = {candidates[n] for n in where}
             replicas = [r for r in group.replicas if r.candidate in present]
             for n, replica in zip(where, self._ordered(exchange, group, replicas), strict=True):
                 candidates[n] = replica.candidate
-        if candidates and candidates[0] in self._groups:
-            self._load.begin(id(exchange), candidates[0])
+        self._begin(exchange, candidates)
         return replace(route, candidates=tuple(candidates))
 
     async def __call__(self, exchange: Exchange) -> None:
@@ -146,6 +166,19 @@ class Balancer:
     def in_flight(self, candidate: Candidate) -> int:
         """Requests under way that were sent to *candidate* first."""
         return self._load.of(candidate)
+
+    def _begin(self, exchange: Exchange, candidates: Sequence[Candidate]) -> None:
+        if candidates and candidates[0] in self._groups:
+            self._load.begin(id(exchange), candidates[0])
+
+    def _completed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """*candidates*, each group's missing replicas behind the first of it."""
+        found: dict[Candidate, None] = {}
+        for candidate in candidates:
+            found[candidate] = None
+            if (group := self._groups.get(candidate)) is not None:
+                found |= dict.fromkeys(replica.candidate for replica in group.replicas)
+        return [*found]
 
     def _ordered(
         self, exchange: Exchange, group: ReplicaGroup, replicas: Sequence[Replica]

@@ -40,7 +40,8 @@ class Decision:
     """
     What preference routing made of a conversation turn.
 
-    ``ranked`` is the chosen preference's models, best first. ``reason`` says why no route was
+    ``ranked`` is the chosen preference's models, best first; of a session that holds its decision,
+    all that are tried, with and without a route. ``reason`` says why no route was
     chosen, never with content. ``latency_s`` is what this request waited for it.
     """
 
@@ -79,10 +80,10 @@ def decision(
         switched: The session changed its model on this turn.
     """
     made = exchange.state.get(DECISION_KEY)
-    chosen = made if isinstance(made, Decision) and made.outcome == "route" else None
+    known = made if isinstance(made, Decision) else Decision(outcome="none")
     told: JSONObject = {
-        "models": _models(chosen, route, bound=session_id is not None and pinned),
-        "route": chosen.route if chosen else None,
+        "models": _models(known, route, bound=session_id is not None and pinned),
+        "route": known.route,
         "trace_id": _trace_id(exchange),
     }
     if session_id is not None:
@@ -90,13 +91,13 @@ def decision(
     return {**told, "pinned": pinned, "switched": switched}
 
 
-def _models(chosen: Decision | None, route: Route | None, *, bound: bool) -> list[str]:
+def _models(made: Decision, route: Route | None, *, bound: bool) -> list[str]:
     first = route.candidates[0] if route is not None and route.candidates else None
-    if chosen is None:
+    if not made.ranked:
         return [first.name] if bound and first is not None else [NO_MODEL]
     if first is None:
-        return list(chosen.models)
-    return _led_by(first, chosen.ranked)
+        return list(made.models)
+    return _led_by(first, made.ranked)
 
 
 def _led_by(first: Candidate, ranked: Sequence[Ranked]) -> list[str]:

@@ -118,6 +118,12 @@ class Names:
                 exact.setdefault(name, []).append(entry)
             bare.setdefault(entry.model, {}).setdefault(full, []).append(entry)
         self._entries = tuple(entries)
+        self._called = {
+            Candidate(provider=entry.provider, model=entry.model): (
+                entry.prefix if entry.model == WILDCARD else entry.name
+            )
+            for entry in reversed(entries)  # of several the first counts
+        }
         self._prefixes = frozenset(entry.prefix for entry in entries)
         self._exact = {name: _found(found, "name") for name, found in exact.items()}
         self._bare = {
@@ -144,6 +150,16 @@ class Names:
             entry.provider == candidate.provider and entry.model in (candidate.model, "*")
             for entry in self._entries
         )
+
+    def name_of(self, candidate: Candidate) -> str:
+        """
+        What clients may call *candidate*: its entry's own name, or ``prefix/model`` of a wildcard.
+        The key of a provider is no prefix where there are two accounts at it.
+        """
+        if (name := self._called.get(candidate)) is not None:
+            return name
+        prefix = self._called.get(Candidate(provider=candidate.provider, model=WILDCARD))
+        return f"{prefix}/{candidate.model}" if prefix else candidate.name
 
     def resolve(self, name: str | None, *, rng: Callable[[], float] = random.random) -> Route:
         """

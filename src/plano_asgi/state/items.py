@@ -40,6 +40,12 @@ def kind_of(item: Any) -> str:
     return str(item.get("type") or "message") if isinstance(item, dict) else ""
 
 
+def item_ids(items: Iterable[Any]) -> list[str]:
+    """The ids that *items* have of their own."""
+    ids = (item.get("id") for item in items if isinstance(item, dict))
+    return [id for id in ids if isinstance(id, str)]
+
+
 def replayed(items: Iterable[Any], *, same_maker: bool) -> list[Any]:
     """
     Kept *items* as input for an upstream that knows nothing of them.

@@ -1,4 +1,11 @@
-"""Listen to an answer, and keep it before the client can see its end."""
+"""
+Listen to an answer, and keep it before the client can see its end.
+
+An answer that cannot be kept is given all the same: it was paid for. It says ``"store": false``,
+so nobody takes it for one to go on from, and the log says why. But an answer that belongs to a
+conversation, or is still being made, is an error then: the next turn would go on without it, or
+nobody could ask for its end.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +13,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+
 from plano_asgi._json import JSONObject, dumps, loads
+from plano_asgi.errors import StoreUnavailable
 from plano_asgi.exchange import UNMASKS, Candidate, Exchange, ResponseFilter
 from plano_asgi.passages import StreamEditor, WireEvent
+from plano_asgi.state.items import item_ids
 from plano_asgi.state.names import is_id, new_id
 from plano_asgi.state.records import UNFINISHED, Head
 from plano_asgi.state.seen import SeenTexts
@@ -19,6 +30,7 @@ KEEPS = UNMASKS + 1
 _STARTS = frozenset(("response.created", "response.queued", "response.in_progress"))
 _WHOLE = frozenset(("completed", "incomplete"))
 _ENDS = frozenset(f"response.{word}" for word in (*_WHOLE, "failed", "cancelled"))
+_log = structlog.get_logger("plano_asgi")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,8 +53,11 @@ class Asked:
 
 
 Undo = Callable[[], Awaitable[None]]
-Keep = Callable[[Asked, Head, bytes], Awaitable[Undo]]
-"""Keeps an answer, encoded; returns when it is durable, with what takes it back."""
+Keep = Callable[[Asked, Head, bytes, Sequence[str]], Awaitable[Undo]]
+"""
+Keeps an answer, encoded, by the ids of its items; returns when it is durable, with what takes it
+back.
+"""
 
 
 class Keeper(ResponseFilter):
@@ -51,7 +66,7 @@ class Keeper(ResponseFilter):
 
     Args:
         asked: What the client asked for.
-        keep: Keeps the answer. Where it raises, the answer ends in that error.
+        keep: Keeps the answer. Raises ``StoreUnavailable`` where nobody can.
         native: Whether an upstream may keep its answers itself; it does where it says so.
     """
 
@@ -69,7 +84,7 @@ class Keeper(ResponseFilter):
         if isinstance(body, dict) and body.get("object") == "response":
             self._settle(body, exchange)
             if self._is_to_keep(body):
-                await self._put(dumps(body), len(body.get("output") or ()), exchange)
+                await self._put(dumps(body), body, exchange)
         return body
 
     async def on_event(
@@ -145,11 +160,24 @@ class Keeper(ResponseFilter):
             copy = loads(content)
             self._seen.correct(copy)
             content = dumps(copy)
-        await self._put(content, len(response.get("output") or ()), exchange)
+        await self._put(content, response, exchange)
 
-    async def _put(self, content: bytes, items: int, exchange: Exchange) -> None:
+    async def _put(self, content: bytes, response: JSONObject, exchange: Exchange) -> None:
+        head = self._head(content, response, exchange)
+        ids = item_ids(response.get("output") or ())
+        try:
+            self._undo = await self._keep(self._asked, head, content, ids)
+        except StoreUnavailable as exc:
+            is_unfinished = response.get("status") in UNFINISHED
+            if self._asked.conversation is not None or is_unfinished:
+                raise
+            response["store"] = False
+            _log.error("state_lost", request_id=exchange.id, error=str(exc))
+
+    def _head(self, content: bytes, response: JSONObject, exchange: Exchange) -> Head:
         asked, served_by = self._asked, exchange.served_by
-        head = Head(
+        items = len(response.get("output") or ())
+        return Head(
             id=self._id,
             previous=asked.previous,
             conversation=asked.conversation,
@@ -161,4 +189,3 @@ class Keeper(ResponseFilter):
             items=asked.items + max(items, 1),  # so that they bound the number of turns, too
             size=asked.size + len(content),
         )
-        self._undo = await self._keep(asked, head, content)

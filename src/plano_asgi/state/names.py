@@ -70,6 +70,11 @@ def response_key(owner: str | None, id: str) -> str:
     return f"{tenant_prefix(owner)}r/{id}"
 
 
+def item_key(owner: str | None, id: str) -> str:
+    """The key of the place of one item of an answer."""
+    return f"{tenant_prefix(owner)}i/{id}"
+
+
 def conversation_key(owner: str | None, id: str) -> str:
     """The key of a conversation's head."""
     return f"{tenant_prefix(owner)}c/{id}"

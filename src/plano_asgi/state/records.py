@@ -55,6 +55,11 @@ class Record:
     response: JSONObject = field(repr=False)
 
     @property
+    def provider(self) -> str:
+        """Who answered."""
+        return self.head.provider
+
+    @property
     def output(self) -> list[Any]:
         """The items of the answer."""
         output = self.response.get("output")

@@ -40,6 +40,16 @@ def no_item(id: str) -> NotFound:
     return NotFound(f"Item with id '{id[:_SHOWN]}' not found.", param="item_id")
 
 
+def no_referenced_item(id: str) -> RequestError:
+    """An ``item_reference`` to what was never kept, or is no more."""
+    return RequestError(
+        f"Item with id '{id[:_SHOWN]}' not found: an item_reference can only be to an item of an "
+        "answer that was stored.",
+        param="input",
+        code="item_not_found",
+    )
+
+
 def two_pasts() -> RequestError:
     """A conversation has one past."""
     return RequestError(

@@ -25,11 +25,12 @@ from plano_asgi.identities import identity_name
 from plano_asgi.state.compaction import Compactor
 from plano_asgi.state.conversations import Conversations
 from plano_asgi.state.history import Earlier, History, input_of
-from plano_asgi.state.items import input_items, is_packed, kind_of, replayed
+from plano_asgi.state.items import input_items, is_packed, item_ids, kind_of, replayed
 from plano_asgi.state.keeper import Asked, Keeper, Undo
 from plano_asgi.state.names import tenant_prefix
 from plano_asgi.state.pieces import Piece
 from plano_asgi.state.records import Head, Record, Records
+from plano_asgi.state.references import References, refers
 from plano_asgi.state.refusals import no_previous, no_response
 from plano_asgi.state.sealing import Sealer
 from plano_asgi.state.shelf import Shelf
@@ -105,6 +106,7 @@ class ResponsesState:
             max_bytes=max_bytes,
             earlier=earlier,
         )
+        self._references = References(shelf, self.records)
         self._native, self._resolve = native, resolve
 
     async def __call__(self, exchange: Exchange) -> None:
@@ -122,7 +124,7 @@ class ResponsesState:
         wish = read_wish(exchange.body)
         if not is_chat:
             wish = replace(wish, store=False)
-        if wish.store or wish.has_past:
+        if wish.store or wish.has_past or refers(exchange.body.get("input")):
             asked = await self._go_on(exchange, wish, identity_name(exchange.identity))
             if is_chat:
                 keeper = Keeper(asked, self._keep, self._native or _never)
@@ -154,6 +156,11 @@ class ResponsesState:
             raise no_response(id)
         return record
 
+    async def delete(self, owner: str | None, record: Record) -> None:
+        """Forget a kept response, and where its items are."""
+        await self._references.forget(owner, item_ids(record.output))
+        await self.records.delete(owner, record.head.id)
+
     async def input_of(self, owner: str | None, id: str) -> list[tuple[str, Any]]:
         """
         All items that a response was given, with their ids, oldest first: those that came with its
@@ -180,6 +187,9 @@ class ResponsesState:
 
     async def _go_on(self, exchange: Exchange, wish: Wish, owner: str | None) -> Asked:
         new = input_items(exchange.body.get("input"))
+        if refers(new) and wish.previous is None and wish.conversation is None:
+            new = await self._referred(exchange, owner, new)
+            exchange.replace_body({**exchange.body, "input": new})
         content = dumps(new) if wish.store else b"[]"
         asked = Asked(
             owner=owner,
@@ -218,7 +228,7 @@ class ResponsesState:
             return
         asked.is_stateless = True
         pieces = await self._history.up_to(asked.owner, record)
-        self._merge(exchange, pieces, new)
+        await self._merge(exchange, asked, pieces, new)
         self._history.check(asked.items, asked.size, "previous_response_id")
 
     async def _in_conversation(
@@ -229,7 +239,7 @@ class ResponsesState:
         asked.before = await self.conversations.next_number(asked.owner, id)
         pieces = await self._history.conversation(asked.owner, id, before=asked.before)
         asked.items += sum(len(piece.items) for piece in pieces)
-        self._merge(exchange, pieces, new)
+        await self._merge(exchange, asked, pieces, new)
         self._history.check(asked.items, asked.size, "conversation")
 
     def _pin(self, head: Head, model: str | None) -> Route | None:
@@ -254,8 +264,26 @@ class ResponsesState:
         except PlanoError:  # only a rule knows it, or nobody: whoever routes says so
             return ()
 
-    def _merge(self, exchange: Exchange, pieces: list[Piece], new: list[Any]) -> None:
+    async def _referred(self, exchange: Exchange, owner: str | None, new: list[Any]) -> list[Any]:
+        """*new*, with no past, and the items that it only refers to."""
+        candidates = self._candidates(exchange.model)
+        native = self._native or _never
+        return await self._references.resolved(
+            owner,
+            new,
+            makers={candidate.provider for candidate in candidates},
+            are_native=all(map(native, candidates)),  # of whom nobody knows, whoever routes says so
+        )
+
+    async def _merge(
+        self, exchange: Exchange, asked: Asked, pieces: list[Piece], new: list[Any]
+    ) -> None:
         makers = {candidate.provider for candidate in self._candidates(exchange.model)}
+        if refers(new):
+            new = await self._references.resolved(
+                asked.owner, new, before=pieces, makers=makers, are_native=False
+            )
+            asked.input = dumps(new) if asked.store else b"[]"
         before: list[Any] = []
         for piece in pieces:
             same = not makers or not piece.provider or piece.provider in makers
@@ -264,10 +292,11 @@ class ResponsesState:
         body = with_input(exchange.body, [*before, *new])
         exchange.replace_body(without_state(body) if exchange.operation == "chat" else body)
 
-    async def _keep(self, asked: Asked, head: Head, content: bytes) -> Undo:
+    async def _keep(self, asked: Asked, head: Head, content: bytes, items: Sequence[str]) -> Undo:
         """Keep an answer: by itself first, then in its conversation."""
         owner, conversation = asked.owner, asked.conversation
         await self.records.put(owner, head, asked.input, content)
+        await self._references.note(owner, head.id, items)
         added: Piece | None = None
         if conversation is not None:
             said = [*loads(asked.input), *loads(content)["output"]]
@@ -277,6 +306,7 @@ class ResponsesState:
                 )
 
         async def undo() -> None:
+            await self._references.forget(owner, items)
             await self.records.delete(owner, head.id)
             if conversation is not None and added is not None:
                 await self.conversations.take_back(owner, conversation, added)

@@ -10,6 +10,7 @@ from exchanges import exchange_of
 from plano_asgi.conversation import Usage
 from plano_asgi.errors import UpstreamReset
 from plano_asgi.exchange import Candidate
+from plano_asgi.routing.decision import DECISION_KEY, decision
 from plano_asgi.routing.sessions import RoutingBudget, SessionDecision
 from plano_asgi.routing.sessions.binding import Binding, Visit, decode, encode
 from plano_asgi.wire import DIALECTS
@@ -189,6 +190,19 @@ async def test_refused_switch_is_told_where_asked_for() -> None:
     assert (await world.turn(ask(), PRICEY)).counterfactual == "p/pricey (hard)"
     world.router.name = None
     assert (await world.turn(ask(), PRICEY)).counterfactual == "p/pricey"
+
+
+async def test_refused_route_is_not_told_to_the_client() -> None:
+    """The decision is the session's own: its route's name, and the models in the order tried."""
+    world = gated(PINCHED, router=Router(name="hard"))
+    await bound(world, route_name="easy", fallbacks=(CHEAP,))
+    exchange = ask()
+    await world.decide(exchange, PRICEY)
+    answer = decision(exchange, exchange.route, session_id="s1", pinned=True)
+    assert answer["route"] == "easy"
+    assert exchange.route is not None
+    assert answer["models"] == [c.name for c in exchange.route.candidates]
+    assert "hard" not in repr(exchange.state[DECISION_KEY])
 
 
 async def test_client_that_changes_its_model_is_not_vetoed() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from plano_asgi.exchange import Exchange
+from plano_asgi.routing.decision import decision
 from plano_asgi.routing.sessions import RoutingBudget
 from session_fakes import ANCHOR, CHEAP, PRICEY, UNPRICED, Router, World, ask, tool_step
 
@@ -37,6 +38,19 @@ async def test_no_route_is_replayed_as_none() -> None:
     await world.turn(ask(None))
     step = await world.turn(tool_step(None))
     assert (step.model, step.route_name, step.skipped) == (ANCHOR, None, "not_user_turn")
+
+
+async def test_models_of_a_held_decision_are_those_that_are_tried() -> None:
+    """Also where no route was chosen: what it failed over to is a part of it."""
+    world = user_only()
+    world.router.name = None
+    await world.turn(ask(None), PRICEY)
+    step = tool_step(None)
+    await world.decide(step, CHEAP)
+    answer = decision(step, step.route, session_id="s", pinned=True)
+    assert step.route is not None
+    assert (answer["route"], len(step.route.candidates)) == (None, 4)
+    assert answer["models"] == [c.name for c in step.route.candidates]
 
 
 async def test_user_turn_is_routed_and_may_move() -> None:

@@ -9,6 +9,7 @@ with and without examples, whose middles lie closer to what users say.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
@@ -62,8 +63,10 @@ class EmbeddingSelector:
         threshold: Cosine that the best route must reach, else none fits. ``None``: as measured
             for MiniLM, by whether the route has examples. Other embedders need their own.
         min_words: A user turn with fewer words is read together with the one before it.
-        max_chars: Of a longer turn the head and the tail count. Small models read about 1,000.
+        max_chars: Of a longer turn the head and the tail count, where it says what it wants. More
+            is slower, and less often right: what was pasted in between drowns the question.
         max_route_sets: Sets of routes that are kept embedded (requests may bring their own).
+        max_texts: Turns whose vectors are kept, by digest: about 2 KB each. 0 keeps none.
 
     Raises:
         MissingExtra: numpy is not installed.
@@ -79,20 +82,23 @@ class EmbeddingSelector:
         *,
         threshold: float | None = None,
         min_words: int = 4,
-        max_chars: int = 1000,
+        max_chars: int = 320,
         max_route_sets: int = 64,
+        max_texts: int = 1024,
     ) -> None:
         if find_spec("numpy") is None:
             raise MissingExtra("EmbeddingSelector", "embed")
-        if max_chars < 2 or max_route_sets < 1 or not -1 <= (threshold or 0) <= 1:
+        has_bounds = max_chars >= 2 and max_route_sets >= 1 and max_texts >= 0
+        if not has_bounds or not -1 <= (threshold or 0) <= 1:
             raise ConfigurationError(
                 "EmbeddingSelector: threshold is -1 to 1, max_chars at least 2, "
-                "max_route_sets at least 1"
+                "max_route_sets at least 1, max_texts at least 0"
             )
         self._embedder = embedder
         self._threshold = threshold
         self._min_words, self._max_chars = min_words, max_chars
         self._indexes: LRUCache[tuple[RoutePreference, ...], _Index] = LRUCache(max_route_sets)
+        self._vectors: LRUCache[bytes, Row] = LRUCache(max_texts)
 
     def check(self, preferences: tuple[RoutePreference, ...], /) -> None:
         """Any routes will do."""
@@ -124,11 +130,20 @@ class EmbeddingSelector:
         return dict(zip(index.names, await self._scores(text, index), strict=True))
 
     async def _scores(self, text: str, index: _Index) -> list[float]:
+        found: list[float] = (index.centroids @ await self._vector(text)).tolist()
+        return found
+
+    async def _vector(self, text: str) -> Row:
         import numpy as np
 
-        (vector,) = await self._embedder.embed([text])
-        found: list[float] = (index.centroids @ np.asarray(vector, dtype=np.float32)).tolist()
-        return found
+        key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+        if (kept := self._vectors.get(key)) is not None:
+            return kept
+        (embedded,) = await self._embedder.embed([text])
+        vector = np.asarray(embedded, dtype=np.float32)
+        if self._vectors.maxsize:
+            self._vectors[key] = vector
+        return vector
 
     async def _index(self, preferences: tuple[RoutePreference, ...]) -> _Index:
         if (index := self._indexes.get(preferences)) is None:

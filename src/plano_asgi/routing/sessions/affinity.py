@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 import structlog
 
@@ -44,6 +45,7 @@ from plano_asgi.routing.sessions.turn import TURN_KEY, Mode, Turn
 from plano_asgi.routing.sessions.warmth import has_drifted
 from plano_asgi.stores.base import Store
 
+_MAX_ROUTES = 1024  # remembered in words
 _DEFAULT_DISCOUNT = 0.1
 
 _log = structlog.get_logger("plano_asgi")
@@ -91,6 +93,7 @@ class Sessions:
         self._serves = serves
         self._prices = prices
         self._timer = timer
+        self._ranked = lru_cache(_MAX_ROUTES)(self._ranking)
 
     async def __call__(self, exchange: Exchange) -> Route | None:
         """
@@ -205,16 +208,22 @@ class Sessions:
         reason = "session pinned" if turn.mode == "pin" else "session replayed: not a user turn"
         turn.route = self._anchored(turn.seen, reason)
         turn.route_name = turn.seen.route_name
-        if turn.route_name is not None:
-            ranked = tuple(Ranked(model=c.name, candidates=(c,)) for c in turn.route.candidates)
-            exchange.state[DECISION_KEY] = Decision(
-                outcome="route",
-                route=turn.route_name,
-                ranked=ranked,
-                reason=reason,
-                selector="session",
-                cached=True,
-            )
+        self._decided_before(exchange, turn)
+
+    def _decided_before(self, exchange: Exchange, turn: Turn) -> None:
+        """Tell as the decision what the session holds, in the place of any other."""
+        exchange.state[DECISION_KEY] = Decision(
+            outcome="none" if turn.route_name is None else "route",
+            route=turn.route_name,
+            ranked=self._ranked(turn.route.candidates),
+            reason=turn.route.reason,
+            selector="session",
+            cached=True,
+        )
+
+    def _ranking(self, candidates: tuple[Candidate, ...]) -> tuple[Ranked, ...]:
+        name_of = self._names.name_of
+        return tuple(Ranked(model=name_of(each), candidates=(each,)) for each in candidates)
 
     async def _route(self, exchange: Exchange, turn: Turn) -> None:
         route = await self._inner(exchange)
@@ -261,6 +270,7 @@ class Sessions:
         turn.joins = turn.weighed is not None
         if turn.weighed is not None and turn.seen is not None and not turn.weighed.is_allowed:
             self._stay(turn, turn.seen, budget)
+            self._decided_before(exchange, turn)
 
     def _stay(self, turn: Turn, binding: Binding, budget: RoutingBudget) -> None:
         refused, name = turn.route.candidates, turn.route_name

@@ -120,8 +120,9 @@ def _binding(read: JSONObject) -> Binding:
             Visit(_candidate(provider, model), float(last_used), int(tokens))
             for provider, model, last_used, tokens in history[:MAX_HISTORY]
         ]
-    if not {type(read.get(name, 0)) for name in _NUMBERS} <= _NUMERIC:
-        raise TypeError("not a number")
+    for name in _NUMBERS:
+        if type(read.get(name, 0)) not in _NUMERIC:
+            raise TypeError("not a number")
     return Binding(**read)
 
 
