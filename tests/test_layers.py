@@ -9,7 +9,7 @@ import pytest
 
 SRC = Path(__file__).resolve().parents[1] / "src" / "plano_asgi"
 
-_GROUND = "_json ask errors conversation loops stream_events passages"
+_GROUND = "_json activities ask errors conversation loops stream_events passages"
 _LOW = f"{_GROUND} exchange"
 _MIDDLE = f"{_LOW} identities pricing wire asgi stores signals embeddings"
 _SIBLINGS = "providers routing guards filters memory agents functions telemetry limits cache state"
@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "errors": "",
     "conversation": "_json errors",
     "stream_events": "_json errors conversation",
+    "activities": "",
     "ask": "_json conversation",
     "loops": "",
     "passages": "_json errors conversation",

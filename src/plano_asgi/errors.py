@@ -56,6 +56,11 @@ class PlanoError(Exception):
         """What the client reads."""
         return str(self)
 
+    @property
+    def word(self) -> str:
+        """What kind of trouble, as one of few words: for metrics, spans and logs."""
+        return self.code or self.type
+
 
 class ConfigurationError(PlanoError):
     """An object was built with arguments that cannot work; says which and what is allowed."""
@@ -285,6 +290,11 @@ class UpstreamStatus(UpstreamError):
         self.headers = dict(headers or {})
         self.body = body
         self.in_stream = in_stream
+
+    @property
+    def word(self) -> str:
+        """Its neutral type: the code is the upstream's own."""
+        return self.type
 
 
 class UpstreamUnreachable(UpstreamError):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from plano_asgi._json import JSONObject
+from plano_asgi.activities import Activity, ActivityKind, Watcher
 from plano_asgi.conversation import ChatRequest, ChatResponse, FinishReason, Usage
 from plano_asgi.errors import PlanoError
 from plano_asgi.passages import Layout, Passage, StreamEditor, WireEvent
@@ -140,8 +141,14 @@ class Exchange:
     """Someone further out runs the response filters: leave them on the list."""
     state: dict[str, Any] = field(default_factory=dict)
     """For extensions: keep keys prefixed with the extension's name."""
+    facts: dict[str, str | int | float | bool] = field(default_factory=dict)
+    """What spans, metrics and logs tell of it besides, by short names; never content."""
     is_changed: bool = False
     """The body is no longer the client's bytes: whoever replays it writes it anew."""
+    is_read: bool = True
+    """The body has been read and parsed. One who only watches makes the exchange before that."""
+    watcher: Watcher | None = field(default=None, repr=False)
+    """Hears what is being done for this exchange."""
     _request: ChatRequest | None = field(default=None, repr=False)
 
     @property
@@ -160,6 +167,14 @@ class Exchange:
         """Say that ``body`` was changed in place."""
         self.is_changed = True
         self._request = None
+
+    def doing(self, kind: ActivityKind, name: str, **facts: Any) -> Activity:
+        """``with exchange.doing("guard", "pii"):`` around a stretch of work worth telling of."""
+        return Activity(self.watcher, kind, name, facts)
+
+    def trace_headers(self) -> Mapping[str, str]:
+        """Headers that carry the trace to a service of one's own; none without a watcher."""
+        return {} if self.watcher is None else self.watcher.headers(None)
 
     def passages(self) -> list[Passage]:
         """Every text of the body that reaches the model, as it is now."""

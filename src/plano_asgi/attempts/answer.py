@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from plano_asgi._json import JSONObject, loads
+from plano_asgi.activities import Activity
 from plano_asgi.asgi.deadline import time_limit
 from plano_asgi.errors import (
     PlanoError,
@@ -68,6 +69,8 @@ class Answer:
     _secrets: tuple[str, ...] | None = field(default=None, repr=False)
     expires: float | None = None
     """``time.monotonic`` at which ``total_s`` of its provider is over."""
+    activity: Activity | None = field(default=None, repr=False)
+    """The attempt, for whoever watches it: over when the answer is closed."""
 
     @property
     def is_stream(self) -> bool:
@@ -117,7 +120,16 @@ class Answer:
 
     async def aclose(self) -> None:
         """Close the upstream side; idempotent."""
+        if self.activity is not None:
+            self.activity.end("abandoned" if self.is_stream else None)
+            self.activity = None
         await self.reply.aclose()
+
+    def settle(self, error: Exception | None) -> None:
+        """It came to its end, whole or in *error*."""
+        if self.activity is not None:
+            self.activity.end(error)
+            self.activity = None
 
 
 async def read_unary(answer: Answer, *, max_bytes: int) -> None:

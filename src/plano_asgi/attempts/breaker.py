@@ -5,10 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from cachetools import LRUCache
 
 from plano_asgi.exchange import Candidate
+
+BreakerState: TypeAlias = Literal["closed", "open", "half_open"]
+OnBreaker: TypeAlias = Callable[[str, BreakerState], None]
+"""Hears of a circuit: the candidate's ``provider/model``, and its state from now on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,11 @@ class Breakers:
         self._policy = policy or BreakerPolicy()
         self._timer = timer
         self._circuits: LRUCache[Candidate, _Circuit] = LRUCache(self._policy.max_tracked)
+        self._listeners: list[OnBreaker] = []
+
+    def listen(self, listener: OnBreaker) -> None:
+        """Have *listener* hear of every change of a circuit."""
+        self._listeners.append(listener)
 
     def wait_s(self, candidate: Candidate) -> float:
         """
@@ -59,11 +69,14 @@ class Breakers:
         if circuit.probing:
             return self._policy.cool_down_s
         circuit.probing = True
+        self._tell(candidate, "half_open")
         return 0.0
 
     def succeeded(self, candidate: Candidate) -> None:
         """The upstream answered: the circuit closes."""
-        self._circuits.pop(candidate, None)
+        circuit = self._circuits.pop(candidate, None)
+        if circuit is not None and circuit.open_until is not None:
+            self._tell(candidate, "closed")
 
     def answered(self, candidate: Candidate) -> None:
         """A stream has begun: good enough for a probe, while the count waits for its end."""
@@ -77,12 +90,17 @@ class Breakers:
         circuit.failures += 1
         if circuit.probing or circuit.failures >= self._policy.failures:
             circuit.open_until = self._timer() + self._policy.cool_down_s
+            self._tell(candidate, "open")
         circuit.probing = False
 
     def released(self, candidate: Candidate) -> None:
         """An attempt ended without saying anything about the upstream (the client left)."""
         if circuit := self._circuits.get(candidate):
             circuit.probing = False
+
+    def _tell(self, candidate: Candidate, state: BreakerState) -> None:
+        for listener in self._listeners:
+            listener(candidate.name, state)
 
     def is_open(self, candidate: Candidate) -> bool:
         """For health pages: whether the circuit is open now."""

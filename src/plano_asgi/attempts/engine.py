@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import anyio
 
@@ -28,6 +29,7 @@ from plano_asgi.errors import (
     PlanoError,
     UpstreamError,
     UpstreamProtocolError,
+    UpstreamStatus,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
@@ -38,6 +40,7 @@ from plano_asgi.wire import DIALECTS
 from plano_asgi.wire.upstream_error import read_upstream_error
 
 MAX_ANSWER_BYTES = 64 << 20
+_PORTS = {"http": 80, "https": 443}
 
 Prepare = Callable[[Candidate, UpstreamProvider], UpstreamCall]
 """Writes the call for a candidate; run once per candidate, after routing."""
@@ -149,7 +152,7 @@ class Engine:
             attempt = Attempt(candidate=ready.candidate, started=self._timer())
             exchange.attempts.append(attempt)
             try:
-                answer = await self._once(exchange, ready)
+                answer = await self._told(exchange, ready)
             except UpstreamError as exc:
                 exc.provider, exc.model = ready.provider.name, ready.candidate.model
                 exc.dialect = ready.call.dialect
@@ -189,6 +192,7 @@ class Engine:
 
     def settle(self, answer: Answer, error: Exception | None) -> None:
         """Tell the circuit how a stream ended; not called where the client left first."""
+        answer.settle(error)
         if isinstance(error, UpstreamError) and counts_against(error):
             self.breakers.failed(answer.candidate)
         else:
@@ -218,6 +222,42 @@ class Engine:
 
     def _worth_waiting(self, exchange: Exchange, delay_s: float) -> bool:
         return delay_s <= self._policy.max_delay_s * 1.1 and not self._is_late(exchange, delay_s)
+
+    async def _told(self, exchange: Exchange, ready: _Ready) -> Answer:
+        """One try, told to whoever watches, and told upstream whose trace it belongs to."""
+        if exchange.watcher is None:
+            return await self._once(exchange, ready)
+        candidate, url = ready.candidate, urlsplit(ready.request.url)
+        activity = exchange.doing(
+            "attempt",
+            candidate.name,
+            number=len(exchange.attempts),
+            provider=candidate.provider,
+            model=candidate.model,
+            address=url.hostname,
+            port=url.port or _PORTS.get(url.scheme),
+            dialect=ready.call.dialect,
+        )
+        activity.__enter__()
+        try:
+            plain = ready.request
+            request = HTTPRequest(
+                method=plain.method,
+                url=plain.url,
+                headers={**plain.headers, **activity.headers},
+                content=plain.content,
+            )
+            traced = _Ready(candidate, ready.provider, ready.call, request)
+            answer = await self._once(exchange, traced)
+        except BaseException as exc:
+            if isinstance(exc, UpstreamError):
+                activity.note(status=exc.status if isinstance(exc, UpstreamStatus) else None)
+            activity.__exit__(type(exc), exc, exc.__traceback__)
+            raise
+        activity.note(status=answer.status)
+        activity.leave()
+        answer.activity = activity  # over when the answer is
+        return answer
 
     async def _once(self, exchange: Exchange, ready: _Ready) -> Answer:
         limit_s, phase = self._time_limit(exchange, ready)

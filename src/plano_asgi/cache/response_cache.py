@@ -88,14 +88,20 @@ class ResponseCache:
         key = request_key(exchange, identity, self._vary) if wish.may_write else None
         if key is None:
             return
-        if wish.may_read and (value := await self._find(key)) is not None:
-            age_s = max(0.0, self._timer() - value[0]["at"])
-            if wish.max_age_s is None or age_s <= wish.max_age_s:
-                raise _replay(*value, age_s)
+        if wish.may_read:
+            with exchange.doing("cache", "response_cache") as activity:
+                value = await self._find(key)
+                activity.note(outcome="miss" if value is None else "hit")
+            if value is not None:
+                age_s = max(0.0, self._timer() - value[0]["at"])
+                if wish.max_age_s is None or age_s <= wish.max_age_s:
+                    exchange.facts["cache"] = "hit"
+                    raise _replay(*value, age_s)
         recording = Recording(key, max_bytes=self._max_entry_bytes)
         exchange.state[_STATE_KEY] = recording
         exchange.state.setdefault(RECORDERS, []).append(recording)
         exchange.response_headers[_TOLD] = "miss"
+        exchange.facts["cache"] = "miss"
 
     async def keep(self, exchange: Exchange) -> None:
         """Keep the answer to *exchange* if it is one to give again."""

@@ -21,6 +21,8 @@ class Filter:
     """
 
     name = "filter"
+    protocol = "function"
+    """How it is asked: for spans."""
 
     async def on_request(self, exchange: Exchange, /) -> None:
         """

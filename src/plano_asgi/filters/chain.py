@@ -43,7 +43,8 @@ class FilterChain:
         """
         for item in self.on_the_way_in:
             before = exchange.body
-            await item.on_request(exchange)
+            with exchange.doing("filter", item.name, side="request", protocol=item.protocol):
+                await item.on_request(exchange)
             if exchange.body is not before:
                 _adopt(exchange, item.name)
         for item in self.on_the_way_out:

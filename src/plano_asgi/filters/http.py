@@ -71,6 +71,8 @@ class HTTPFilter(RemoteFilter):
         **options: See ``RemoteFilter``.
     """
 
+    protocol = "http"
+
     def __init__(
         self,
         name: str,
@@ -126,7 +128,7 @@ class HTTPFilter(RemoteFilter):
         request = HTTPRequest(
             method="POST",
             url=self._url + path_hint(exchange),
-            headers=self._headers_for(exchange, media_type),
+            headers={**self._headers_for(exchange, media_type), **exchange.trace_headers()},
             content=content,
         )
         try:

@@ -44,6 +44,8 @@ class MCPFilter(RemoteFilter):
         MissingExtra: The ``mcp`` package is not installed.
     """
 
+    protocol = "mcp"
+
     def __init__(
         self,
         name: str,

@@ -80,6 +80,20 @@ async def run_guard(guard: Guard, subject: Subject, *, may_redact: bool = True) 
     Raises:
         GuardUnavailable: It could not judge, and is "closed".
     """
+    exchange = subject.exchange
+    if exchange.watcher is None or subject.side == "answer":  # of a stream, in many windows
+        return await _judged(guard, subject, may_redact)
+    with exchange.doing("guard", guard.name, side=subject.side) as activity:
+        try:
+            return await _judged(guard, subject, may_redact)
+        finally:
+            for audit in reversed(exchange.audits):
+                if audit.guard == guard.name:
+                    activity.note(status=audit.status, rule=audit.rule, score=audit.score)
+                    break
+
+
+async def _judged(guard: Guard, subject: Subject, may_redact: bool) -> Verdict:
     started = time.perf_counter()
     try:
         with time_limit(guard.policy.timeout_s):

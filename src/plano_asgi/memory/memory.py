@@ -108,20 +108,22 @@ class Memory:
         exchange.state["memory.namespace"] = namespace
         asked = _new_messages(exchange)
         key = turn_key(exchange)
-        try:
-            with anyio.fail_after(self._recall_timeout_s):
-                for hook in self.hooks:
-                    await hook.prepare(exchange, namespace)
-                text = await self._recalled(exchange, namespace, key)
-        except TimeoutError:
-            text = ""
-            _log.warning("memory_recall_timeout", request_id=exchange.id)
-        except MemoryUnavailable:
-            text = ""
-            _log.warning("memory_unavailable", request_id=exchange.id)
-        except Exception as exc:  # an embedder or a hook of the user's: open, and told
-            text = ""
-            _log.error("memory_recall_failed", request_id=exchange.id, trace=trace_of(exc))
+        with exchange.doing("memory", type(self.store).__name__, operation="search") as activity:
+            try:
+                with anyio.fail_after(self._recall_timeout_s):
+                    for hook in self.hooks:
+                        await hook.prepare(exchange, namespace)
+                    text = await self._recalled(exchange, namespace, key)
+            except TimeoutError:
+                text, activity.error = "", "timeout"
+                _log.warning("memory_recall_timeout", request_id=exchange.id)
+            except MemoryUnavailable:
+                text, activity.error = "", "memory_unavailable"
+                _log.warning("memory_unavailable", request_id=exchange.id)
+            except Exception as exc:  # an embedder or a hook of the user's: open, and told
+                text, activity.error = "", exc
+                _log.error("memory_recall_failed", request_id=exchange.id, trace=trace_of(exc))
+        exchange.facts["memory_injected"] = bool(text)
         if text:
             inject(exchange, text)
         self._listen(exchange, namespace, asked)
@@ -187,6 +189,7 @@ class Memory:
             return known.text
         found = [await hook.recall(exchange, namespace) for hook in self.hooks]
         injections = [injection for injection in found if injection is not None]
+        exchange.facts["memory_hits"] = sum(len(injection.items) for injection in injections)
         text = self._rendered(injections) if injections else ""
         self._injections.put(namespace, key, Injected(text, self._timer()))
         return text

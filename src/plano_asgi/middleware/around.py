@@ -90,7 +90,7 @@ class ExchangeMiddleware:
 
     async def _serve(self, known: KnownPath, scope: Scope, receive: Receive, send: Send) -> None:
         shared = _shared(scope, known)
-        if shared is not None:
+        if shared is not None and shared.is_read:
             if isinstance(receive, Replay):
                 live = receive
             else:  # somebody between has wrapped it: say the body again, as the exchange has it
@@ -103,13 +103,14 @@ class ExchangeMiddleware:
                 await self.app(scope, first, send)
                 return
             receive = first
-        exchange = _exchange(known, scope)
+        exchange = shared or _exchange(known, scope)
         voice = _voice(known, exchange)
         try:
             content = await self._read(known, exchange, scope, receive)
         except ClientDisconnected:
             return
         except RequestError as exc:
+            exchange.error = exc
             await say(send, voice.error(exc))
             return
         live = Replay(content, receive)
@@ -120,7 +121,8 @@ class ExchangeMiddleware:
         try:
             await self._run(exchange, voice, scope, live, send)
         finally:
-            exchange.timings.ended = time.monotonic()
+            if exchange is not shared:
+                exchange.timings.ended = time.monotonic()
 
     async def _read(
         self, known: KnownPath, exchange: Exchange, scope: Scope, receive: Receive
@@ -130,7 +132,7 @@ class ExchangeMiddleware:
             scope, receive, max_bytes=self._max_body_bytes, timeout_s=self._body_timeout_s
         )
         if (body := read_object(known, content)) is not None:
-            exchange.body = body
+            exchange.body, exchange.is_read = body, True
             exchange.layout = request_layout(known, body)
             exchange.stream = body.get("stream") is True
             model = body.get("model")
