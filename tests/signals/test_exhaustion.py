@@ -1,0 +1,67 @@
+"""A world that gave out, told by what tools of all kinds say; and what only looks like it."""
+
+from __future__ import annotations
+
+import pytest
+
+from plano_asgi.signals.base import Row
+from plano_asgi.signals.exhaustion import exhaustions
+from plano_asgi.signals.failure import failures
+from plano_asgi.signals.tool_trouble import tool_trouble
+from plano_asgi.signals.trouble_reader import TroubleReader
+from signals.tool_texts import EXHAUSTIONS, FINE
+
+READER = TroubleReader()
+DETECT = exhaustions(READER)
+
+
+def _types(text: str, is_error: bool | None = None) -> list[str]:
+    row = Row(kind="observation", text=text, index=0, is_error=is_error)
+    return [signal.type for signal in DETECT([row])]
+
+
+@pytest.mark.parametrize(
+    ("leaf", "text"), [(leaf, text) for leaf, texts in EXHAUSTIONS.items() for text in texts]
+)
+def test_what_a_tool_says_tells_what_gave_out(leaf: str, text: str) -> None:
+    """One signal, of the leaf that a person would name."""
+    assert _types(text) == [f"environment.exhaustion.{leaf}"]
+
+
+@pytest.mark.parametrize("text", FINE)
+def test_a_result_that_only_speaks_of_it_is_none(text: str) -> None:
+    """Documents, search results, code, logs, settings and tickets."""
+    assert _types(text) == []
+
+
+def test_a_bare_word_is_enough_only_of_a_marked_error() -> None:
+    """A timeout in a text is a setting, in an error it is one."""
+    assert _types("the timeout here", is_error=True) == ["environment.exhaustion.timeout"]
+    assert _types("the timeout here") == []
+
+
+def test_only_results_are_looked_at() -> None:
+    """What people and the model say of limits is no limit."""
+    rows = [
+        Row(kind="human", text="HTTP 429 too many requests", index=0),
+        Row(kind="gpt", text="Error: rate limit exceeded", index=1),
+        Row(kind="function_call", text="Error: timed out", index=1),
+    ]
+    assert list(DETECT(rows)) == []
+
+
+def test_metadata_has_the_leaf_and_the_lexicons_phrase() -> None:
+    """Never words of the conversation."""
+    row = Row(kind="observation", text="Error: rate limit exceeded", index=7)
+    (signal,) = DETECT([row])
+    assert signal.message_index == 7
+    assert signal.metadata["exhaustion_type"] == "rate_limit"
+    assert signal.metadata["matched"].startswith("rate limit")
+
+
+def test_both_layers_at_once_find_what_each_finds() -> None:
+    """The one pass of an analyzer loses nothing."""
+    texts = [text for texts in EXHAUSTIONS.values() for text in texts] + list(FINE)
+    rows = [Row(kind="observation", text=text, index=i) for i, text in enumerate(texts)]
+    both = [*failures(READER)(rows), *DETECT(rows)]
+    assert sorted(tool_trouble(READER)(rows), key=repr) == sorted(both, key=repr)

@@ -1,0 +1,306 @@
+"""Thanks, agreement and success; and what only sounds like them."""
+
+from __future__ import annotations
+
+import pytest
+
+from interaction_rows import leaves, reader, reply, talk
+from plano_asgi.signals.satisfaction import satisfaction
+
+DETECT = satisfaction(reader())
+
+GRATITUDE = (
+    "Thanks so much!",
+    "That helps, thank you",
+    "I really appreciate it",
+    "exactly what I needed",
+    "You rock!",
+    "Thank you very much for your help",
+    "thnaks a lot",
+    "You're a lifesaver",
+    "Thanks!",
+    "thank you",
+    "This was very helpful",
+    "That's perfect, exactly what I needed, you're awesome!",
+    "thx",
+    "Much appreciated",
+    "thanks for explaining",
+    "you're the best",
+    "That worked, exactly what I needed. Thanks, that is perfect!",
+    "That's super helpful, thanks!",
+    "You saved my day",
+    "Great job!",
+    "ty!",
+    "I'm so grateful",
+    "That cleared it up, thank you",
+    "Thanks a million",
+    "Appreciate the help",
+    "Perfect, thank you so much!",
+    "Thank you for the detailed explanation.",
+    "Thanks for your help!",
+    "Wow, thank you!",
+    "Awesome, thanks a bunch",
+    "I appreciate your patience",
+    "you've been super helpful",
+    "Thank you, that's exactly what I was looking for",
+    "cheers mate",
+    "Many thanks!",
+    "That was really useful, thank you",
+    "You're amazing!",
+    "thank u so much",
+    "Brilliant, you saved me hours",
+    "Perfect, thanks!",
+    "tysm!!",
+    "Thanks, you've been great",
+    "ok thanks",
+    "Great, thanks for clarifying",
+    "I can't thank you enough",
+    "Thank you for being so patient with me",
+    "Thank you!!",
+    "thanks a ton for the quick answer",
+    "that was so helpful",
+    "Great, thank you very much",
+    "You have been a great help",
+    "Thanks again",
+    "I'm grateful for your help",
+    "Wonderful, thank you",
+    "Thanks, that clears things up",
+    "Really appreciate you taking the time",
+    "Thank you, this helps a lot",
+    "you are a star",
+    "God bless you",
+    "Very helpful, cheers",
+)
+CONFIRMATION = (
+    "That works for me, thanks",
+    "Love it",
+    "This is great",
+    "This is great!",
+    "that's perfect",
+    "Sounds good",
+    "looks good to me",
+    "Yes, that's correct",
+    "Perfect!",
+    "Perfect.",
+    "That looks great",
+    "Exactly!",
+    "Yes, that's exactly right",
+    "that is much better",
+    "Great, let's go with that",
+    "I love this version",
+    "Sounds good, let's do it",
+    "Nice, I like it",
+    "awesome",
+    "That makes sense now",
+    "This is perfect",
+    "Got it, makes sense",
+    "Looks perfect, ship it",
+    "yep that's the one",
+    "Yes, that's the one",
+    "That's right",
+    "Looks great to me",
+    "perfect, that's what I had in mind",
+    "that'll do",
+    "Works for me",
+    "I like it",
+    "Yep, exactly what I meant",
+    "Sounds like a plan",
+    "This looks good",
+    "Fantastic!",
+    "That's a great idea",
+    "I love how it turned out",
+    "OK that sounds reasonable",
+    "Much better!",
+    "This is exactly it",
+    "Wonderful, let's use that",
+    "That's correct",
+    "All good",
+    "Oh nice, that's a neat approach",
+    "Yes, exactly",
+    "Looks good!",
+    "that's fine",
+    "Yes that looks right",
+    "This version is much better",
+    "Good, I'll take it",
+    "This is excellent",
+    "Yes, I love it!",
+    "That sounds perfect",
+    "ok that works",
+    "Exactly what I had in mind!",
+    "Beautiful",
+    "Sounds great, go ahead",
+    "I like that one",
+    "Correct.",
+    "Nice!",
+)
+SUCCESS = (
+    "It worked!",
+    "Great, it worked!",
+    "that's working now",
+    "That fixed it",
+    "It works now",
+    "Problem solved",
+    "The error is gone",
+    "it finally works",
+    "The fix did the trick",
+    "I got it working",
+    "All tests pass now",
+    "yay it works",
+    "I was able to log in",
+    "Everything is working now",
+    "it compiles now",
+    "Solved it, thanks!",
+    "The code runs fine now",
+    "That did it",
+    "My printer is working again",
+    "worked like a charm",
+    "The issue is resolved",
+    "ok that solved the problem",
+    "I managed to fix it with your suggestion",
+    "That solved my problem",
+    "It's working!",
+    "Finally works",
+    "I can log in now",
+    "The build passes now",
+    "Your solution worked perfectly",
+    "Fixed!",
+    "that did the trick",
+    "It compiled without errors",
+    "The error went away after the restart",
+    "yes it works",
+    "Everything's running smoothly now",
+    "I tried it and it worked",
+    "The email went through",
+    "I was able to reset my password",
+    "Worked on the first try",
+    "That resolved the issue",
+    "Hooray, it's fixed",
+    "my wifi is back",
+    "Yes, the second option worked",
+    "It's fixed now",
+    "OK it's working again",
+    "The script runs without errors now",
+    "I got it to work",
+    "That fixed the problem",
+    "Success!",
+    "it worked, finally",
+    "my account is unlocked now",
+    "The upload succeeded this time",
+    "Done, it works perfectly",
+    "Problem's gone",
+    "now it compiles",
+    "That did the job",
+    "Restarting helped, it's working now",
+    "Issue resolved",
+    "All green now",
+)
+NOT_SATISFACTION = (
+    "In other news, the weather is nice",
+    "Is this good?",
+    "No thanks",
+    "Thanks in advance",
+    "Could you check my order status? Thanks",
+    "Please send the invoice to me. Thank you.",
+    "I would appreciate it if you could send me the file",
+    "Make it sound great",
+    "This is a great book, who wrote it?",
+    "What is a great answer to this interview question?",
+    "I want to thank my team, draft a message",
+    "Does this look right to you?",
+    "Right, and what about the second one?",
+    "Good morning",
+    "Good question, let me think",
+    "How do I thank someone in Japanese?",
+    "How do you say 'thank you very much' in French?",
+    'Create a slogan like "I love it"',
+    "I love pizza, what toppings go well together?",
+    "My friend thinks that's perfect for beginners",
+    "What would be a good answer?",
+    "Good luck!",
+    "I'd appreciate a quick summary",
+    "Thank you in advance for your help",
+    "Looking forward to your reply, thanks",
+    "Send them a thank you card",
+    "Can you do that??? haha just kidding, thanks!",
+    "I fixed dinner, now suggest a dessert",
+    "```\nprint('thanks so much')\n```\nwhat does this print?",
+    "Thanks to my mom I love cooking",
+    "I'd be thankful for any tip",
+    "Say thanks in Spanish",
+    "Is there a way to make this perfect?",
+    "Pick a perfect gift for a teacher",
+    "Great Britain or Ireland?",
+    "Awesome is a word I use too much. Alternatives?",
+    "I solved 3 of 10 exercises, help with the rest",
+    "I fixed the typo, please check again",
+    "Once it's fixed, close the ticket",
+    "Has the issue been fixed?",
+    "Check whether the bug is fixed",
+    "Please be helpful",
+    "You are a helpful assistant",
+    "I love my dog",
+    "I love it when it rains",
+    "He loves it",
+    "Right now I'm in Rome",
+    "Perfect numbers: list the first five",
+    "Nice is a city in France, right?",
+    "Good places to eat in Lyon?",
+)
+
+
+@pytest.mark.parametrize(
+    ("leaf", "texts"),
+    [("gratitude", GRATITUDE), ("confirmation", CONFIRMATION), ("success", SUCCESS)],
+)
+def test_what_people_write(leaf: str, texts: tuple[str, ...]) -> None:
+    """Each of these says its leaf, at its own message, and nothing else."""
+    assert [text for text in texts if leaves(DETECT, reply(text)) != [(leaf, 2)]] == []
+
+
+def test_what_only_sounds_like_it() -> None:
+    """Questions, hopes, conditions, requests and other topics say nothing."""
+    assert [text for text in NOT_SATISFACTION if leaves(DETECT, reply(text))] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "leaf"),
+    [
+        ("That worked, exactly what I needed. Thanks, that is perfect!", "gratitude"),
+        ("Great, it worked!", "success"),
+        ("That works for me, thanks", "confirmation"),
+        ("It worked, thanks", "success"),
+    ],
+)
+def test_one_signal_for_a_message(text: str, leaf: str) -> None:
+    """The most telling words count; a plain thanks beside others is a courtesy."""
+    assert leaves(DETECT, reply(text)) == [(leaf, 2)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Thanks for nothing",
+        "No thanks",
+        "Thanks, but that's not what I asked for",
+        "Great, but it still doesn't work",
+        "Thank you for trying. I want to talk to a human",
+        "Can you send me the file? Thanks",
+        "Thanks in advance!",
+    ],
+)
+def test_politeness_is_no_gratitude(text: str) -> None:
+    """Nor is sarcasm, nor thanks beside a complaint, a correction or a farewell."""
+    assert leaves(DETECT, reply(text)) == []
+
+
+def test_thanks_before_a_request_are_thanks() -> None:
+    """Only at the end of a request they are a manner of asking."""
+    assert leaves(DETECT, reply("Thanks! Can you also add a title?")) == [("gratitude", 2)]
+
+
+def test_a_signal_has_its_words_and_its_phrase() -> None:
+    """Snippet of the person, pattern of the lexicon."""
+    (signal,) = DETECT(talk("Thanks so much!", first=7))
+    assert (signal.type, signal.message_index) == ("interaction.satisfaction.gratitude", 7)
+    assert (signal.snippet, signal.confidence) == ("Thanks so much!", 1.0)
+    assert signal.metadata["pattern_type"] == "gratitude"
