@@ -10,10 +10,11 @@ import plano_asgi
 NAMES = """
 Alias AnswerInstead AnswerStopped ApiKeys AzureOpenAI Bedrock BreakerPolicy ConfigError
 ConfigurationError Exchange Filter FilterChain ForgetRoute Guard GuardChain HTTPFilter Limits
-MCPFilter Memory Model Plano PlanoError PlanoGuard PlanoMemory Preferences Prices Provider
-ProviderProfile RateLimit RateLimits ResponseCache ResponseFilter RetryPolicy Route
-RoutePreference RouteRule Selector SpendBudget SpendBudgets Subject Target Timeouts Verdict
-__version__ default_guards guard install open_store
+MCPFilter Memory Metrics MetricsApp Model Outcome Plano PlanoError PlanoGuard PlanoMemory
+PlanoTracing Preferences Prices PrometheusMeters Provider ProviderProfile RateLimit RateLimits
+ResponseCache ResponseFilter RetryPolicy Route RoutePreference RouteRule Selector SpendBudget
+SpendBudgets Subject Target Telemetry Timeouts Verdict __version__ default_guards guard install
+open_store
 """
 
 

@@ -16,13 +16,14 @@ from plano_asgi.guards import Guard, Subject, Verdict, default_guards, guard
 from plano_asgi.guards.chain import GuardChain
 from plano_asgi.limits import RateLimit, RateLimits, Selector, SpendBudget, SpendBudgets
 from plano_asgi.memory import ForgetRoute, Memory
-from plano_asgi.middleware import PlanoGuard, PlanoMemory, install
+from plano_asgi.middleware import PlanoGuard, PlanoMemory, PlanoTracing, install
 from plano_asgi.pricing import Prices
 from plano_asgi.providers import AzureOpenAI, Bedrock, Provider, ProviderProfile
 from plano_asgi.providers.client import Timeouts
 from plano_asgi.routing import Alias, Route, RouteRule, Target
 from plano_asgi.routing.preferences import Preferences, RoutePreference
 from plano_asgi.stores.open_store import open_store
+from plano_asgi.telemetry import Metrics, MetricsApp, Outcome, PrometheusMeters, Telemetry
 
 __version__ = "0.1.0"
 
@@ -46,13 +47,18 @@ __all__ = [
     "Limits",
     "MCPFilter",
     "Memory",
+    "Metrics",
+    "MetricsApp",
     "Model",
+    "Outcome",
     "Plano",
     "PlanoError",
     "PlanoGuard",
     "PlanoMemory",
+    "PlanoTracing",
     "Preferences",
     "Prices",
+    "PrometheusMeters",
     "Provider",
     "ProviderProfile",
     "RateLimit",
@@ -68,6 +74,7 @@ __all__ = [
     "SpendBudgets",
     "Subject",
     "Target",
+    "Telemetry",
     "Timeouts",
     "Verdict",
     "__version__",

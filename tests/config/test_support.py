@@ -25,8 +25,9 @@ def asked(**more: Any) -> list[tuple[str, str]]:
     [
         {},
         {"tracing": {}, "routing": {}, "prompt_caching": {"enabled": False}, "overrides": {}},
-        {"tracing": {"random_sampling": 0}, "agents": [], "endpoints": {}},
-        {"overrides": {"upstream_connect_timeout": "1s", "disable_signals": False}},
+        {"tracing": {"random_sampling": 5}, "agents": [], "endpoints": {}},
+        {"telemetry": {"metrics": {"prometheus": True}, "access_log": {}}},
+        {"overrides": {"upstream_connect_timeout": "1s", "disable_signals": True}},
         {"auth": {"api_keys": ["a-long-key"]}, "limits": {"max_body_bytes": 1}},
         {"retries": {"max_attempts": 2}, "cors": {"allow_origins": ["*"]}},
         {"model_aliases": {"a": {"targets": [{"model": "gpt-4o"}], "fallbacks": ["gpt-4o"]}}},
@@ -114,14 +115,9 @@ MODEL = {"type": "model", "name": "m"}
             [("refuse", "prompt_targets"), ("warn", "endpoints")],
         ),
         (
-            {"overrides": {"upstream_tls_ca_path": "/ca.pem", "new": 1, "disable_signals": True}},
-            [
-                ("refuse", "overrides.upstream_tls_ca_path"),
-                ("warn", "overrides.disable_signals"),
-                ("warn", "overrides.new"),
-            ],
+            {"overrides": {"upstream_tls_ca_path": "/ca.pem", "new": 1}},
+            [("refuse", "overrides.upstream_tls_ca_path"), ("warn", "overrides.new")],
         ),
-        ({"tracing": {"random_sampling": 5}}, [("warn", "tracing")]),
         (
             {"model_providers": [{"model": "openai/x", "capabilities": {"context_window": 9}}]},
             [("warn", "model_providers.0.capabilities")],
@@ -142,6 +138,7 @@ HONOURED = {
     *("routing_preferences", "model_metrics_sources"),
     *("routing", "prompt_caching", "state_storage"),
     *("ratelimits", "spend_budgets", "limits_store", "response_cache"),
+    *("tracing", "telemetry"),
 }
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
-from docs import guard_tables, probes, routing_tables
+from docs import guard_tables, metric_tables, probes, routing_tables
 from plano_asgi import errors
 from plano_asgi._json import JSONObject
 from plano_asgi.config.support import UNSUPPORTED
@@ -22,6 +22,8 @@ from plano_asgi.providers.profiles import ALIASES, PROFILES, ProviderProfile
 from plano_asgi.wire import DIALECTS
 from plano_asgi.wire.anthropic_messages.thinking import EFFORT_BUDGETS
 from plano_asgi.wire.upstream_error import read_upstream_error
+from signals import labelled
+from telemetry.attribute_tables import attribute_tables, opt_in_table
 
 DOCS = Path(__file__).parents[2] / "docs"
 _MARKED = re.compile(r"<!-- table: (?P<name>\w+) -->\n(?:.*?<!-- /table -->\n)?", re.DOTALL)
@@ -177,9 +179,11 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "chat_fields": _fields("openai.chat", probes.CHAT),
     "responses_fields": _fields("openai.responses", probes.RESPONSES),
     "messages_fields": _fields("anthropic.messages", probes.MESSAGES),
+    "attributes": attribute_tables,
+    "attribute_opt_in": opt_in_table,
     **{
         name: _rows(head, make)
-        for tables in (guard_tables, routing_tables)
+        for tables in (guard_tables, metric_tables, routing_tables, labelled)
         for name, (head, make) in tables.HEADS.items()
     },
 }

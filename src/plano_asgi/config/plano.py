@@ -30,6 +30,7 @@ from plano_asgi.config.schema import PlanoConfig
 from plano_asgi.config.sessions import add_sessions, build_shapers
 from plano_asgi.config.state import build_state
 from plano_asgi.config.support import unsupported
+from plano_asgi.config.telemetry import build_telemetry, local_telemetry
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.gateway.auth import ApiKeys
 from plano_asgi.gateway.gateway import Gateway, Limits
@@ -41,6 +42,7 @@ from plano_asgi.routing.preferences import Preferences, RoutePreference
 from plano_asgi.routing.selectors.base import Selector
 from plano_asgi.routing.selectors.callable import Choose
 from plano_asgi.routing.selectors.text_backed import TextSelector
+from plano_asgi.telemetry.metrics_app import MetricsApp
 
 _log = structlog.get_logger("plano_asgi")
 
@@ -69,6 +71,10 @@ class Plano(Gateway):
     Raises:
         ConfigurationError: Arguments that cannot work; says which and what is allowed.
     """
+
+    metrics_app: MetricsApp | None = None
+    """The page of its metrics, where a file asks for one; mount it, or let a server of its own."""
+    metrics_path: str = "/metrics"
 
     def __init__(
         self,
@@ -137,6 +143,7 @@ class Plano(Gateway):
         **options: Any,
     ) -> Self:
         """Build from a configuration already read with ``load_config``. Raises as ``from_yaml``."""
+        environ = os.environ if environ is None else environ
         left_out = unsupported(config)
         refused = [issue for issue in left_out if issue.severity == "refuse"]
         if refused and not allow_unsupported:
@@ -154,12 +161,18 @@ class Plano(Gateway):
             "environ": {},  # a file says itself which variables it reads
         }
         plain = _options_from(config)
+        built = None if "telemetry" in options else build_telemetry(config, environ)
+        if built is not None:
+            plain["telemetry"] = built.telemetry
         # What guards and memory ask is asked of the same models, and not guarded itself.
         asking = Plano(**models_and_names, **_without_door(plain | options))
         described = _request_side(config, asking)
         for name in _PARTS:
             described[name] = [*described.get(name, ()), *options.pop(name, ())]
-        return cls(**models_and_names, **plain | described | options)
+        plano = cls(**models_and_names, **plain | described | options)
+        if built is not None:
+            plano.metrics_app, plano.metrics_path = built.metrics_app, built.metrics_path
+        return plano
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **options: Any) -> Self:
@@ -169,6 +182,8 @@ class Plano(Gateway):
         """
         environ = os.environ if environ is None else environ
         found = [model_from_entry(e) for e in providers_from_environment(environ, PROFILES)]
+        if (telemetry := local_telemetry(environ)) is not None:
+            options.setdefault("telemetry", telemetry)
         return cls([*found, ECHO], environ=environ, **options)
 
 
@@ -199,6 +214,7 @@ def _options_from(config: PlanoConfig) -> dict[str, Any]:
     return options
 
 
+_INNER = ("retry", "breaker", "limits", "transports", "telemetry")
 _PARTS = ("steps", "rules", "finalizers", "resources", "meters", "shapers")
 
 
@@ -229,7 +245,7 @@ def _request_side(config: PlanoConfig, asking: Gateway) -> dict[str, Any]:
 
 def _without_door(options: Mapping[str, Any]) -> dict[str, Any]:
     """*options* for a gateway that nobody calls from outside: how it reaches its models."""
-    return {k: v for k, v in options.items() if k in ("retry", "breaker", "limits", "transports")}
+    return {k: v for k, v in options.items() if k in _INNER}
 
 
 def _key_name(key: str) -> str:

@@ -33,6 +33,7 @@ from plano_asgi.config.schema_routing import (
     Routing,
     RoutingPreference,
 )
+from plano_asgi.config.schema_telemetry import TelemetryOptions
 from plano_asgi.config.schema_traffic import (
     Agent,
     Endpoint,
@@ -89,6 +90,7 @@ class PlanoConfig(ConfigModel):
     spend_budgets: tuple[Spend, ...] = ()
     limits_store: LimitStore = Field(default_factory=LimitStore)
     response_cache: Cache | None = None
+    telemetry: TelemetryOptions | None = None
 
     _warnings: tuple[Issue, ...] = PrivateAttr(default=())
 

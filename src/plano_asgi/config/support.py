@@ -41,7 +41,6 @@ UNSUPPORTED: Mapping[str, Row] = {
     "agents": ("warn", "agents are not in this release"),
     "endpoints": ("warn", "endpoints serve prompt targets, which are not in this release"),
     "system_prompt": ("warn", "belongs to prompt targets, which are not in this release"),
-    "tracing": ("warn", "tracing is not in this release: no span is exported"),
     "model_providers.*.capabilities": ("warn", "choosing by capability is not in this release"),
     "overrides.agent_orchestration_model": ("warn", "agents are not in this release"),
     "overrides.use_agent_orchestrator": ("warn", "agents are not in this release"),
@@ -50,7 +49,6 @@ UNSUPPORTED: Mapping[str, Row] = {
         "warn",
         "prompt targets are not in this release; Plano does not read it either",
     ),
-    "overrides.disable_signals": ("warn", "signals are not in this release: none are computed"),
 }
 """Where in a configuration (``*`` is any entry, ``=`` a value) and what to say about it."""
 

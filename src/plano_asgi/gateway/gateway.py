@@ -33,7 +33,7 @@ from plano_asgi.gateway.chat import read_chat
 from plano_asgi.gateway.cors import CORS
 from plano_asgi.gateway.count_tokens import count_tokens
 from plano_asgi.gateway.decide import decide
-from plano_asgi.gateway.intake import own_exchange, shared_exchange
+from plano_asgi.gateway.intake import known_path, own_exchange, shared_exchange
 from plano_asgi.gateway.model_list import serve_models
 from plano_asgi.gateway.paths import Endpoint, match
 from plano_asgi.gateway.pipeline import Finalizer, Pipeline, Shaper, Stages, answer_errors
@@ -50,6 +50,9 @@ from plano_asgi.providers.transports import TransportPool
 from plano_asgi.routing.base import RouteRule
 from plano_asgi.routing.names import Names
 from plano_asgi.state.responses_state import ResponsesState
+from plano_asgi.telemetry.around import Watched
+from plano_asgi.telemetry.asking import Asking
+from plano_asgi.telemetry.telemetry import Telemetry
 from plano_asgi.wire import DIALECTS
 
 _RESPONSES = "openai.responses"
@@ -102,6 +105,7 @@ class Gateway:
         meters: ``RateLimits``, ``SpendBudgets``: reserve once a request is routed, settle after.
         cache: Gives an answer again to exactly the same request of the same caller.
         shapers: Change the body for a candidate; see ``pipeline.Shaper``.
+        telemetry: Traces, metrics, costs, signals and the access log of what is served.
         resources: Objects with a ``lifespan()``, entered with the gateway's.
         cors_origins: Origins that browsers may call from; ``["*"]`` for any.
     """
@@ -125,6 +129,7 @@ class Gateway:
         meters: Sequence[Meter] = (),
         cache: ResponseCache | None = None,
         shapers: Sequence[Shaper] = (),
+        telemetry: Telemetry | None = None,
         resources: Sequence[Resource] = (),
         cors_origins: Sequence[str] = (),
         transports: TransportPool | None = None,
@@ -134,7 +139,7 @@ class Gateway:
         self.providers = dict(providers)
         self._auth = auth
         self._limits = limits or Limits()
-        self._resources = tuple(resources)
+        self._resources = (telemetry, *resources) if telemetry is not None else tuple(resources)
         self._transports = transports or TransportPool()
         engine = Engine(
             self.providers,
@@ -158,11 +163,17 @@ class Gateway:
             shapers=tuple(shapers),
             finalizers=(*(meter.settle for meter in meters), *finalizers),
             tap=TapLimits(max_answer_bytes=self._limits.max_filtered_bytes),
+            asking=None if telemetry is None else partial(Asking, telemetry),
+            price=telemetry.costs.told if telemetry is not None and telemetry.cost_header else None,
         )
         self._pipeline = Pipeline(engine, names, stages)
         self._http: ASGIApp = self._serve
+        if telemetry is not None:
+            self._http = Watched(self._http, telemetry, find=known_path)
+            if telemetry.metrics is not None:
+                engine.breakers.listen(telemetry.metrics.breaker)
         if cors_origins:
-            self._http = CORS(self._serve, cors_origins)
+            self._http = CORS(self._http, cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -290,20 +301,19 @@ class Gateway:
         return self._pipeline.engine.dialect(candidate, _RESPONSES) == _RESPONSES
 
     async def _exchange(self, call: Call, endpoint: Endpoint) -> None:
-        exchange = shared_exchange(call, endpoint)
+        exchange = shared_exchange(call, endpoint) or own_exchange(call, endpoint)
+        call.id, exchange.scope = exchange.id, call.scope
+        if self._auth is not None or exchange.identity is None:
+            exchange.identity = call.identity
         content: bytes | None = None
-        if exchange is None:
+        if not exchange.is_read:
             content = await read_body(
                 call.scope,
                 call.receive,
                 max_bytes=self._limits.max_body_bytes,
                 timeout_s=self._limits.body_timeout_s,
             )
-            exchange = own_exchange(call, endpoint)
-        else:
-            call.id, exchange.scope = exchange.id, call.scope
-            if self._auth is not None or exchange.identity is None:
-                exchange.identity = call.identity
+            exchange.is_read = True
         call.scope[SCOPE_KEY] = exchange
         try:
             left = await run_until_disconnect(
@@ -340,6 +350,9 @@ class Gateway:
 
     async def _refuse(self, call: Call, error: PlanoError) -> None:
         """Answer *error*; past the start, leave the response unended: the server cuts it."""
+        watched = call.scope.get(SCOPE_KEY)
+        if isinstance(watched, Exchange) and watched.error is None:
+            watched.error = error
         if not call.started:
             with suppress(ClientDisconnected):
                 await call.reply_error(error)

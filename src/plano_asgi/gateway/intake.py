@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from plano_asgi.asgi.known_paths import KNOWN_PATHS
+from starlette.types import Scope
+
+from plano_asgi.asgi.known_paths import KNOWN_PATHS, KnownPath
 from plano_asgi.exchange import SCOPE_KEY, Exchange
 from plano_asgi.gateway.call import Call
-from plano_asgi.gateway.paths import Endpoint
+from plano_asgi.gateway.paths import Endpoint, match
 from plano_asgi.gateway.relay import is_form
+
+
+def known_path(scope: Scope) -> KnownPath | None:
+    """What a request is to those who watch it; ``None`` if it is no exchange."""
+    found = match(scope["path"], scope.get("root_path", ""))
+    return KNOWN_PATHS.get(found[0].path) if found is not None else None
 
 
 def shared_exchange(call: Call, endpoint: Endpoint) -> Exchange | None:
     """
-    The exchange of a middleware in front, if it stands for this request and has read its
-    body.
+    The exchange of a middleware in front, if it stands for this request.
 
     A body of another API's shape is about to be rewritten: from here on the path's own layout
     tells where texts stand.
@@ -24,7 +31,7 @@ def shared_exchange(call: Call, endpoint: Endpoint) -> Exchange | None:
         or found.timings.ended is not None  # of an earlier request on the same scope
         or found.path != call.scope["path"]
         or (found.dialect, found.operation) != (call.dialect.name, known.operation)
-        or is_form(call.headers.get("content-type", ""))
+        or (found.is_read and is_form(call.headers.get("content-type", "")))
     ):
         return None
     found.layout = known.layout
@@ -45,4 +52,5 @@ def own_exchange(call: Call, endpoint: Endpoint) -> Exchange:
         read_request=call.dialect.read_request,
         identity=call.identity,
         layout=known.layout,
+        is_read=False,
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -29,10 +29,11 @@ from plano_asgi.asgi.tap_run import RequestStep, run_steps, run_tapped
 from plano_asgi.asgi.tap_voice import DialectVoice
 from plano_asgi.attempts import Answer, Engine
 from plano_asgi.cache.base import RECORDERS, ReplayAnswer
-from plano_asgi.conversation import ChatRequest, ChatResponse
+from plano_asgi.conversation import ChatRequest, ChatResponse, Usage
 from plano_asgi.errors import PlanoError, RequestError, UnsupportedField, UpstreamReset
 from plano_asgi.exchange import AnswerInstead, Candidate, Exchange, Route
 from plano_asgi.gateway.call import Call, answer_headers
+from plano_asgi.gateway.facts import note_facts
 from plano_asgi.gateway.stream_progress import Progress
 from plano_asgi.gateway.stream_rebuilt import rest_of, translate_stream
 from plano_asgi.gateway.stream_verbatim import relay_stream
@@ -71,6 +72,10 @@ class Stages:
     shapers: Sequence[Shaper] = ()
     finalizers: Sequence[Finalizer] = ()
     finalize_timeout_s: float = 5.0
+    asking: Callable[[Exchange], AbstractAsyncContextManager[None]] | None = None
+    """Around a question of our own to a model: whoever watches it."""
+    price: Callable[[Candidate, Usage], str] | None = None
+    """What ``x-plano-cost`` says of a whole answer; "" to leave it out."""
     tap: TapLimits = field(default_factory=TapLimits)
 
 
@@ -138,6 +143,12 @@ class Pipeline:
 
     async def ask(self, exchange: Exchange) -> ChatResponse:
         """The whole answer to *exchange*, routed and attempted like any; no steps run."""
+        if self._stages.asking is None:
+            return await self._ask(exchange)
+        async with self._stages.asking(exchange):
+            return await self._ask(exchange)
+
+    async def _ask(self, exchange: Exchange) -> ChatResponse:
         exchange.route = await self.route(exchange)
         answer = await self.engine.open(exchange, self._prepare(exchange, exchange.route))
         try:
@@ -147,9 +158,12 @@ class Pipeline:
 
     async def route(self, exchange: Exchange) -> Route:
         """The first rule's answer, else what the names say."""
-        for rule in self._stages.rules:
-            if (route := await rule(exchange)) is not None:
-                return route
+        if self._stages.rules:
+            with exchange.doing("routing", "rules") as activity:
+                for rule in self._stages.rules:
+                    if (route := await rule(exchange)) is not None:
+                        activity.note(model=route.candidates[0].name, reason=route.reason)
+                        return route
         return self._names.resolve(exchange.model)
 
     async def admit(self, exchange: Exchange) -> None:
@@ -181,6 +195,7 @@ class Pipeline:
     async def finalize(self, exchange: Exchange) -> None:
         """Run every finalizer; one that fails is logged and keeps no other from running."""
         exchange.timings.ended = time.monotonic()
+        note_facts(exchange)
         if not self._stages.finalizers:
             return
         with anyio.CancelScope(shield=True), anyio.move_on_after(self._stages.finalize_timeout_s):
@@ -191,9 +206,9 @@ class Pipeline:
                     _log.error("finalizer_failed", request_id=exchange.id, error=type(exc).__name__)
 
     async def _answer(self, call: Call, exchange: Exchange, answer: Answer) -> None:
-        headers = encode_headers(answer_headers(exchange, answer))
         same = answer.dialect is call.dialect
         if exchange.stream:
+            headers = encode_headers(answer_headers(exchange, answer))
             if same and answer.is_verbatim_stream:
                 await relay_stream(call, exchange, answer, headers)
             else:
@@ -204,11 +219,21 @@ class Pipeline:
         else:
             response = await _response(exchange, answer)
             body = dumps(call.dialect.write_response(response, exchange.request))
+        if self._stages.price is not None:
+            exchange.usage = exchange.usage or _used(answer)
+            if exchange.usage and (told := self._stages.price(answer.candidate, exchange.usage)):
+                exchange.response_headers["x-plano-cost"] = told
+        headers = encode_headers(answer_headers(exchange, answer))
         exchange.timings.first_byte = time.monotonic()
         await call.reply(200, body, [_JSON, *headers])
         if exchange.usage is None and self._stages.finalizers:
-            assert answer.dialect is not None
-            exchange.usage = answer.dialect.read_response(answer.json or {}).usage
+            exchange.usage = _used(answer)
+
+
+def _used(answer: Answer) -> Usage | None:
+    """What a whole answer says that it used."""
+    assert answer.dialect is not None
+    return answer.dialect.read_response(answer.json or {}).usage
 
 
 async def answer_errors(call: Call, exchange: Exchange, work: Work) -> None:

@@ -11,6 +11,8 @@ from starlette.middleware import Middleware
 from plano_asgi.memory.memory import Memory
 from plano_asgi.middleware.guard import PlanoGuard
 from plano_asgi.middleware.memory import PlanoMemory
+from plano_asgi.middleware.tracing import PlanoTracing
+from plano_asgi.telemetry.telemetry import Telemetry
 
 Options: TypeAlias = Mapping[str, Any]
 
@@ -20,13 +22,18 @@ def install(
     *,
     guard: Literal[True] | Options | None = None,
     memory: Memory | Options | None = None,
-    tracing: Middleware | None = None,
+    tracing: Literal[True] | Telemetry | Options | Middleware | None = None,
 ) -> None:
     """
     Add what is given: tracing outermost, so that it sees refusals; then the guard; then memory,
     so that what is recorded has been guarded, and placeholders are recorded and no secrets.
 
-        install(app, guard=True, memory={"store": "sqlite:///memory.db", "namespace": whose})
+        install(
+            app,
+            guard=True,
+            memory={"store": "sqlite:///memory.db", "namespace": whose},
+            tracing=True,
+        )
 
     Add ``CORSMiddleware`` *after* this call: the last one added is the outermost, and a browser
     may read a refusal only under CORS headers.
@@ -34,12 +41,17 @@ def install(
     Args:
         guard: ``True``, or the options of ``PlanoGuard``.
         memory: A ``Memory``, or the options of ``PlanoMemory``.
-        tracing: Any tracing middleware: ``Middleware(OpenTelemetryMiddleware, ...)``.
+        tracing: ``True``, a ``Telemetry``, or the options of ``PlanoTracing``; or any other tracing
+            middleware.
     """
     if memory is not None:
         options = {"memory": memory} if isinstance(memory, Memory) else memory
         app.add_middleware(PlanoMemory, **options)
     if guard is not None:
         app.add_middleware(PlanoGuard, **({} if guard is True else guard))
-    if tracing is not None:
+    if isinstance(tracing, Middleware):
         app.add_middleware(tracing.cls, *tracing.args, **tracing.kwargs)
+    elif tracing is not None:
+        if isinstance(tracing, Telemetry):
+            tracing = {"telemetry": tracing}
+        app.add_middleware(PlanoTracing, **({} if tracing is True else tracing))

@@ -1,0 +1,274 @@
+"""
+What telemetry costs: ``python -m bench.telemetry``.
+
+CPU of the whole process per request and per streamed chunk, exporting threads included, through a
+gateway whose upstream answers from memory: with each part on, less the same gateway without
+telemetry, in turns; medians. Spans go through the batching processor to an exporter that throws
+them away; the request's own span is there already, as in a FastAPI app, but for the line that says
+otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # may not be installed
+
+from opentelemetry import context, trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from plano_asgi import Metrics, Model, Plano, Prices, PrometheusMeters, Telemetry
+from plano_asgi._json import dumps
+from plano_asgi.conversation import Message, TextPart
+from plano_asgi.exchange import Exchange
+from plano_asgi.providers.transports import TransportPool
+from plano_asgi.signals import analyze
+from plano_asgi.telemetry import AccessLog, OTelMeters
+from plano_asgi.telemetry.batching import batching
+
+CHUNKS = 400
+_QUESTION = "Which of the two rivers is longer, and why? " * 20
+_HEAD = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
+_USAGE = {"prompt_tokens": 210, "completion_tokens": 400, "total_tokens": 610}
+
+
+class _Nowhere(SpanExporter):
+    """Takes spans and throws them away."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        """Nothing is open."""
+
+
+class _Reply:
+    """One canned answer."""
+
+    status = 200
+
+    def __init__(self, chunks: Sequence[bytes], stream: bool) -> None:
+        kind = "text/event-stream" if stream else "application/json"
+        self.headers: Mapping[str, str] = {"content-type": kind}
+        self._chunks = chunks
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for chunk in self._chunks:
+            yield chunk
+
+    async def read(self, *, max_bytes: int) -> bytes:
+        return b"".join(self._chunks)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+class _Memory:
+    """An upstream that is there at once."""
+
+    def __init__(self) -> None:
+        message = {"role": "assistant", "content": "The longer one. " * 20}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        self._whole = [dumps({**_HEAD, "choices": [choice], "usage": _USAGE})]
+        texts = [{"index": 0, "delta": {"content": "a few more words"}, "finish_reason": None}]
+        end = [{"index": 0, "delta": {}, "finish_reason": "stop"}]
+        frames = [{**_HEAD, "choices": texts}] * CHUNKS
+        frames += [{**_HEAD, "choices": end}, {**_HEAD, "choices": [], "usage": _USAGE}]
+        self._stream = [b"data: %b\n\n" % dumps(frame) for frame in frames]
+        self._stream.append(b"data: [DONE]\n\n")
+
+    async def open(self, request: Any, timeouts: Any, /) -> Any:
+        stream = b'"stream":true' in request.content
+        return _Reply(self._stream if stream else self._whole, stream)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+def _gateway(telemetry: Telemetry | None) -> Plano:
+    memory = _Memory()
+    models = [Model("openai/gpt-4o", api_key="sk-0123456789")]
+    return Plano(models, environ={}, telemetry=telemetry, transports=TransportPool(lambda: memory))
+
+
+def _spans() -> TracerProvider:
+    provider = TracerProvider()
+    provider.add_span_processor(batching(_Nowhere()))
+    return provider
+
+
+SUBJECTS: Mapping[str, Callable[[], Telemetry]] = {
+    "spans": lambda: Telemetry(tracer_provider=_spans(), signals=False),
+    "spans, and the request's own": lambda: Telemetry(tracer_provider=_spans(), signals=False),
+    "Prometheus metrics": lambda: Telemetry(metrics=Metrics([PrometheusMeters()]), signals=False),
+    "OpenTelemetry metrics": lambda: Telemetry(metrics=_otel_metrics(), signals=False),
+    "access log": lambda: Telemetry(access_log=AccessLog("json", stream=_Sink()), signals=False),
+    "signals": lambda: Telemetry(),
+    "spans, Prometheus, cost": lambda: Telemetry(
+        tracer_provider=_spans(),
+        metrics=Metrics([PrometheusMeters()]),
+        prices=Prices(),
+        signals=False,
+    ),
+}
+
+
+class _Sink:
+    """A terminal that nobody reads."""
+
+    def write(self, text: Any) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is kept."""
+
+
+def _otel_metrics() -> Metrics:
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+    return Metrics([OTelMeters(MeterProvider([InMemoryMetricReader()]))])
+
+
+def _body(stream: bool) -> bytes:
+    messages = [{"role": "user", "content": _QUESTION}]
+    return dumps({"model": "openai/gpt-4o", "messages": messages, "stream": stream})
+
+
+async def _drive(app: Plano, body: bytes, requests: int) -> float:
+    """CPU seconds per request."""
+    headers = [(b"content-type", b"application/json"), (b"host", b"gateway")]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/chat/completions",
+        "raw_path": b"/v1/chat/completions",
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "http",
+        "http_version": "1.1",
+        "headers": headers,
+        "server": ("127.0.0.1", 80),
+        "client": ("127.0.0.1", 50000),
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+    }
+    leave = anyio.Event()
+
+    async def send(_message: Any) -> None:
+        return None
+
+    async def once() -> None:
+        told = False
+
+        async def receive() -> Any:
+            nonlocal told
+            if not told:
+                told = True
+                return {"type": "http.request", "body": body, "more_body": False}
+            await leave.wait()
+            return {"type": "http.disconnect"}
+
+        await app(dict(scope), receive, send)
+
+    gc.collect()
+    started = time.process_time()
+    for _ in range(requests):
+        await once()
+    return (time.process_time() - started) / requests
+
+
+async def measure(rounds: int, requests: int) -> dict[str, tuple[float, float]]:
+    """Microseconds added per request and per chunk, by subject."""
+    plain = _gateway(None)
+    found: dict[str, tuple[float, float]] = {}
+    server = TracerProvider().get_tracer("server").start_span("POST", context=context.Context())
+    for name, make in SUBJECTS.items():
+        watched = _gateway(make())
+        alone = name.endswith("own")
+        token = None if alone else context.attach(trace.set_span_in_context(server))
+        whole, stream = [], []
+        for _ in range(rounds):
+            for samples, body, count in (
+                (whole, _body(False), requests),
+                (stream, _body(True), max(requests // 20, 2)),
+            ):
+                base = await _drive(plain, body, count)
+                samples.append(await _drive(watched, body, count) - base)
+        if token is not None:
+            context.detach(token)
+        each, streamed = statistics.median(whole[1:]), statistics.median(stream[1:])
+        found[name] = each * 1e6, (streamed - each) / CHUNKS * 1e6
+    return found
+
+
+def off(calls: int = 100_000) -> float:
+    """Microseconds of one ``exchange.doing`` that nobody watches."""
+    exchange = Exchange(
+        id="r",
+        operation="chat",
+        dialect="",
+        headers={},
+        body={},
+        read_request=lambda _: None,  # type: ignore[arg-type, return-value]
+    )
+    started = time.process_time()
+    for _ in range(calls):
+        with exchange.doing("guard", "pii", side="request") as activity:
+            activity.note(status="passed")
+    return (time.process_time() - started) / calls * 1e6
+
+
+def conversation(messages: int = 100) -> list[Message]:
+    """Of so many messages, none of them remarkable."""
+    texts = (
+        "Could you compare the second and the third quarter for region {n}, please?",
+        "Region {n} grew by four percent in the third quarter, mostly because of renewals.",
+    )
+    return [
+        Message(
+            role="assistant" if n % 2 else "user", parts=[TextPart(text=texts[n % 2].format(n=n))]
+        )
+        for n in range(messages)
+    ]
+
+
+def analysis(messages: int, rounds: int = 30) -> float:
+    """Milliseconds of CPU to analyze a conversation of so many messages."""
+    talk, samples = conversation(messages), []
+    for _ in range(rounds):
+        started = time.process_time()
+        analyze(talk)
+        samples.append(time.process_time() - started)
+    return statistics.median(samples) * 1e3
+
+
+def main() -> None:
+    """Print a line for each part."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--requests", type=int, default=400)
+    parser.add_argument("--smoke", action="store_true", help="as little as shows that it works")
+    options = parser.parse_args()
+    if options.smoke:
+        options.rounds, options.requests = 2, 20
+    print(f"{'':32}{'us a request':>14}{'us a chunk':>12}")
+    for name, (each, chunk) in anyio.run(measure, options.rounds, options.requests).items():
+        print(f"{name:32}{each:14.1f}{chunk:12.2f}")
+    print(f"{'off: one activity':32}{off():14.2f}")
+    for messages in (25, 50, 100):
+        print(f"signals, {messages:3} messages           {analysis(messages):14.2f} ms")
+
+
+if __name__ == "__main__":
+    main()

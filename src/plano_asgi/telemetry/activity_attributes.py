@@ -1,0 +1,153 @@
+"""
+Activities as spans: a name, a kind, and attributes at the start and at the end, by a table.
+
+An attempt carries no usage and no ``gen_ai.operation.name``: the span of the exchange has them,
+and a backend that adds up spans would count them twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from opentelemetry.trace import SpanKind
+
+from plano_asgi.activities import Activity, ActivityKind
+from plano_asgi.telemetry import semconv as names
+from plano_asgi.telemetry.attribute_values import Attributes, attribute_text
+from plano_asgi.telemetry.attributes import provider_name
+
+_REMOTE = frozenset(("http", "mcp"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivitySpan:
+    """
+    How one kind of activity is told.
+
+    Args:
+        name: ``{name}`` is the activity's.
+        kind: CLIENT for what is done by another service.
+        started: Facts known at the start, and their attributes.
+        ended: Facts that come up later.
+        fixed: Attributes of every such span.
+        named: The attribute that repeats the activity's name.
+    """
+
+    name: str
+    kind: SpanKind = SpanKind.INTERNAL
+    started: Mapping[str, str] = field(default_factory=dict)
+    ended: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    named: str = ""
+
+
+SPANS: Mapping[ActivityKind, ActivitySpan] = {
+    "attempt": ActivitySpan(
+        name=names.SPAN_ATTEMPT,
+        kind=SpanKind.CLIENT,
+        started={
+            "number": names.ATTEMPT_NUMBER,
+            "retry": names.ATTEMPT_RETRY,
+            "provider": names.PROVIDER,
+            "model": names.REQUEST_MODEL,
+            "address": names.SERVER_ADDRESS,
+            "port": names.SERVER_PORT,
+            "dialect": names.ATTEMPT_DIALECT,
+            "path": names.ATTEMPT_PATH,
+        },
+        ended={"status": names.HTTP_RESPONSE_STATUS_CODE},
+    ),
+    "routing": ActivitySpan(
+        name=names.SPAN_ROUTE,
+        ended={
+            "selector": names.ROUTE_SELECTOR,
+            "route": names.ROUTE_NAME,
+            "outcome": names.ROUTE_OUTCOME,
+            "reason": names.ROUTE_REASON,
+            "model": names.MODEL,
+        },
+    ),
+    "guard": ActivitySpan(
+        name=names.SPAN_GUARD,
+        named=names.GUARD_NAME,
+        started={"side": names.GUARD_SIDE},
+        ended={
+            "status": names.GUARD_STATUS,
+            "rule": names.GUARD_RULE,
+            "score": names.GUARD_SCORE,
+            "report_only": names.GUARD_REPORT_ONLY,
+        },
+    ),
+    "filter": ActivitySpan(
+        name=names.SPAN_FILTER,
+        named=names.FILTER_NAME,
+        started={
+            "side": names.FILTER_SIDE,
+            "protocol": names.FILTER_PROTOCOL,
+            "address": names.SERVER_ADDRESS,
+            "port": names.SERVER_PORT,
+        },
+        ended={"status": names.HTTP_RESPONSE_STATUS_CODE},
+    ),
+    "memory": ActivitySpan(
+        name=names.SPAN_SEARCH_MEMORY,
+        started={"operation": names.MEMORY_OPERATION},
+        ended={"hits": names.MEMORY_HITS},
+    ),
+    "cache": ActivitySpan(name=names.SPAN_CACHE, ended={"outcome": names.CACHE_OUTCOME}),
+    "state": ActivitySpan(name=names.SPAN_STATE, started={"operation": names.STATE_OPERATION}),
+    "agent": ActivitySpan(
+        name=f"{names.INVOKE_AGENT} {{name}}",
+        kind=SpanKind.CLIENT,
+        named=names.AGENT_NAME,
+        fixed={names.OPERATION_NAME: names.INVOKE_AGENT},
+        started={"agent_id": names.AGENT_ID, "address": names.SERVER_ADDRESS},
+        ended={"status": names.HTTP_RESPONSE_STATUS_CODE},
+    ),
+    "tool": ActivitySpan(
+        name=f"{names.EXECUTE_TOOL} {{name}}",
+        named=names.TOOL_NAME,
+        fixed={names.OPERATION_NAME: names.EXECUTE_TOOL, names.TOOL_TYPE: "function"},
+        started={"call_id": names.TOOL_CALL_ID},
+    ),
+}
+"""By kind. A fact that no table knows becomes ``plano.<kind>.<its name>`` when the span ends."""
+
+
+def start_of(activity: Activity) -> tuple[str, SpanKind, Attributes]:
+    """The name, the kind and the first attributes of the span of *activity*."""
+    span, facts = SPANS[activity.kind], activity.facts
+    shown = attribute_text(activity.name)
+    attributes: Attributes = dict(span.fixed)
+    if span.named:
+        attributes[span.named] = shown
+    for key, value in facts.items():
+        if (name := span.started.get(key)) is not None:
+            _put(attributes, name, value)
+    if provider := facts.get("provider"):
+        attributes[names.PROVIDER_NAME] = provider_name(provider)
+    is_adding = activity.kind == "memory" and facts.get("operation") == "add"
+    pattern = names.SPAN_CREATE_MEMORY if is_adding else span.name
+    is_remote = activity.kind == "filter" and facts.get("protocol") in _REMOTE
+    return pattern.format(name=shown), SpanKind.CLIENT if is_remote else span.kind, attributes
+
+
+def end_attributes(activity: Activity) -> Attributes:
+    """What *activity* has come to know since it began, without ``error.type``."""
+    span = SPANS[activity.kind]
+    attributes: Attributes = {}
+    for key, value in activity.facts.items():
+        if key not in span.started:
+            _put(attributes, span.ended.get(key) or f"plano.{activity.kind}.{key}", value)
+    return attributes
+
+
+def _put(attributes: Attributes, name: str, value: Any) -> None:
+    """Nothing for ``None``, "" and what no exporter could write."""
+    if isinstance(value, str):
+        if value:
+            attributes[name] = attribute_text(value)
+    elif isinstance(value, bool | int | float):
+        attributes[name] = value

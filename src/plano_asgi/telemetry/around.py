@@ -1,0 +1,163 @@
+"""
+Watch an app from the outside: make the exchange, start its span, and see what came of it.
+
+Bodies are copied as they pass, up to a bound, and looked at after the last byte has gone out.
+Nothing is refused, changed or held here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.trace import get_current_span
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from plano_asgi.asgi.known_paths import KnownPath
+from plano_asgi.asgi.request import request_id_of
+from plano_asgi.asgi.respond import request_headers
+from plano_asgi.conversation import ChatRequest
+from plano_asgi.errors import RequestError
+from plano_asgi.exchange import SCOPE_KEY, Exchange
+from plano_asgi.telemetry.telemetry import Telemetry
+from plano_asgi.telemetry.watch import Watch
+from plano_asgi.wire import DIALECTS
+
+Find: TypeAlias = Callable[[Scope], KnownPath | None]
+"""What a request is, if it is one of those watched."""
+
+_SERVER_SPAN_KEYS = ("fastapi.telemetry", "starlette.opentelemetry")
+_RUN_KEY = "plano.run"
+_METHODS = frozenset(("POST", "PUT", "PATCH"))
+
+
+class Watched:
+    """
+    *app*, watched.
+
+    Requests that *find* knows get a span of their own, under the server span that the app's
+    framework or another instrumentation has made. Where nobody has made one, and
+    *makes_server_span* says so, it is made here (of every request, other paths too).
+    """
+
+    def __init__(
+        self, app: ASGIApp, telemetry: Telemetry, *, find: Find, makes_server_span: bool = True
+    ) -> None:
+        self.app = app
+        self._telemetry = telemetry
+        self._find = find
+        self._makes_server_span = makes_server_span
+        self._server: OpenTelemetryMiddleware | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        known = self._find(scope) if scope["method"] in _METHODS else None
+        shared = _shared(scope)
+        if shared is not None and shared.watcher is not None:
+            known = None  # somebody outside tells of it
+        run = _Run(self.app, self._telemetry, known, shared)
+        try:
+            if self._makes_server_span and self._is_first(scope):
+                await self._server_span()(_without_query(scope, run), receive, send)
+            else:
+                await run(scope, receive, send)
+        finally:
+            if run.watch is not None:
+                await run.watch.finish()
+
+    def _is_first(self, scope: Scope) -> bool:
+        """Whether there are spans to be made, and nobody has made the request's own."""
+        if any(scope.get(key) for key in _SERVER_SPAN_KEYS) or self._telemetry.tracer() is None:
+            return False
+        current = get_current_span().get_span_context()
+        return not current.is_valid or current.is_remote
+
+    def _server_span(self) -> OpenTelemetryMiddleware:
+        if self._server is None:
+            self._server = OpenTelemetryMiddleware(
+                _go_on,
+                tracer_provider=self._telemetry.provider,
+                meter_provider=NoOpMeterProvider(),
+                exclude_spans=["receive", "send"],
+            )
+        return self._server
+
+
+class _Run:
+    """One request: the app, under the server span that there is by now."""
+
+    __slots__ = ("_app", "_known", "_shared", "_telemetry", "query", "watch")
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        telemetry: Telemetry,
+        known: KnownPath | None,
+        shared: Exchange | None,
+    ) -> None:
+        self._app, self._telemetry, self._known = app, telemetry, known
+        self._shared = shared
+        self.query = b""
+        self.watch: Watch | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._known is None:
+            await self._app(scope, receive, send)
+            return
+        exchange = self._shared or _exchange(self._known, scope)
+        self.watch = watch = Watch(
+            self._telemetry, exchange, receive, send, layout=self._known.layout
+        )
+        exchange.scope = scope = {**scope, SCOPE_KEY: exchange}
+        try:
+            with watch.current():
+                await self._app(scope, watch.receive, watch.send)
+        finally:
+            del scope[SCOPE_KEY]  # what holds itself is left to the garbage collector
+
+
+async def _go_on(scope: Scope, receive: Receive, send: Send) -> None:
+    """What the server span goes around."""
+    scope = dict(scope)
+    run: _Run = scope.pop(_RUN_KEY)
+    scope["query_string"] = run.query
+    await run(scope, receive, send)
+
+
+def _without_query(scope: Scope, run: _Run) -> Scope:
+    """For the server span: clients put keys into queries, and a span is no place for them."""
+    run.query = scope.get("query_string", b"")
+    return {**scope, "query_string": b"", _RUN_KEY: run}
+
+
+def _shared(scope: Scope) -> Exchange | None:
+    """The exchange that a middleware outside has made of this request."""
+    found = scope.get(SCOPE_KEY)
+    is_this = (
+        isinstance(found, Exchange) and found.path == scope["path"] and found.timings.ended is None
+    )
+    return found if is_this else None
+
+
+def _exchange(known: KnownPath, scope: Scope) -> Exchange:
+    headers = request_headers(scope)
+    return Exchange(
+        id=request_id_of(headers),
+        operation=known.operation,
+        dialect=known.dialect,
+        scope=scope,
+        path=scope["path"],
+        headers=headers,
+        body={},
+        read_request=DIALECTS[known.dialect].read_request if known.dialect else _no_request,
+        is_read=False,
+    )
+
+
+def _no_request(_body: object) -> ChatRequest:
+    raise RequestError("This route is no chat API: its texts are known by their fields only.")

@@ -1,0 +1,245 @@
+"""
+What came of an exchange, read off it and the copies of its bodies once all is over.
+
+A plain function without I/O: for long bodies it runs in a worker thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from plano_asgi._json import JSONObject, loads
+from plano_asgi.conversation import Message, Part, Usage
+from plano_asgi.errors import PlanoError
+from plano_asgi.exchange import Exchange
+from plano_asgi.passages import Layout, Passage
+from plano_asgi.signals.base import Row, RowKind, SignalReport
+from plano_asgi.signals.rows import rows_of
+from plano_asgi.telemetry.outcome import Cost, Outcome
+from plano_asgi.telemetry.read_answer import NOTHING, ReadAnswer, read_answer
+from plano_asgi.telemetry.spans import error_word
+from plano_asgi.telemetry.tee import AnswerTee, RequestTee
+from plano_asgi.telemetry.telemetry import Telemetry
+
+MERGED_INPUT = "state.whole_input"
+"""Where ``Exchange.state`` holds a Responses ``input`` with all that was said before it."""
+
+_CLIENT_LEFT = "client_disconnect"
+_CHAT = "chat"
+_ROW_KINDS: dict[str, RowKind] = {
+    "user": "human",
+    "assistant": "gpt",
+    "content": "gpt",
+    "refusal": "gpt",
+    "tool_call": "function_call",
+    "tool_result": "observation",
+}
+_PROVIDER_OF = {
+    "openai.chat": "openai",
+    "openai.responses": "openai",
+    "anthropic.messages": "anthropic",
+}
+"""Whose prices hold where the app asks its model by itself, and says no more than its API."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copies:
+    """
+    What was seen from the outside.
+
+    Args:
+        layout: Where the texts stand, if nobody inside has read the body.
+        ended: When the last byte went out, or the client had left; monotonic seconds.
+        error: What the app raised.
+        is_deep: Whether the texts of the answer are wanted, too.
+        trace: Trace and span id, as hex.
+    """
+
+    request: RequestTee
+    answer: AnswerTee
+    layout: Layout | None
+    ended: float
+    error: BaseException | None
+    is_deep: bool
+    trace: tuple[str, str]
+
+
+def conclude(telemetry: Telemetry, exchange: Exchange, copies: Copies) -> Outcome:
+    """The ``Outcome`` of *exchange*; of what cannot be read, nothing is said."""
+    answer = copies.answer
+    asked = _asked(exchange, copies)
+    is_chat = exchange.operation == _CHAT
+    is_cached = exchange.facts.get("cache") == "hit"
+    read = read_answer(exchange.dialect, answer, deep=copies.is_deep and is_chat)
+    provider, model = _served(exchange, read)
+    usage = None if is_cached else _usage(telemetry, exchange, read, answer)
+    return Outcome(
+        exchange=exchange,
+        provider=provider,
+        model=model,
+        status=answer.status,
+        error_type=_error_type(exchange, copies) or read.error_type,
+        usage=usage,
+        cost=_cost(telemetry, exchange, provider, model, usage),
+        answer=read.answer,
+        response_id=read.response_id,
+        response_model=read.response_model,
+        finish_reasons=read.finish_reasons,
+        request_bytes=_request_bytes(exchange, copies),
+        response_bytes=answer.response_bytes,
+        chunks=answer.chunks,
+        duration_s=copies.ended - exchange.timings.started,
+        first_chunk_s=_first_chunk_s(exchange, answer),
+        signals=_signals(telemetry, exchange, asked, read) if copies.is_deep else None,
+        trace_id=copies.trace[0],
+        span_id=copies.trace[1],
+    )
+
+
+def bare_outcome(exchange: Exchange, copies: Copies) -> Outcome:
+    """What is known of *exchange* without a look into what was said."""
+    answer = copies.answer
+    provider, model = _served(exchange, NOTHING)
+    return Outcome(
+        exchange=exchange,
+        provider=provider,
+        model=model,
+        status=answer.status,
+        error_type=_error_type(exchange, copies),
+        request_bytes=_request_bytes(exchange, copies),
+        response_bytes=answer.response_bytes,
+        chunks=answer.chunks,
+        duration_s=copies.ended - exchange.timings.started,
+        first_chunk_s=_first_chunk_s(exchange, answer),
+        trace_id=copies.trace[0],
+        span_id=copies.trace[1],
+    )
+
+
+def _request_bytes(exchange: Exchange, copies: Copies) -> int:
+    """As they went by, or as the client said where a middleware outside has read them."""
+    told = exchange.headers.get("content-length", "")
+    return copies.request.size or (int(told) if told.isdecimal() and len(told) < 16 else 0)
+
+
+def _first_chunk_s(exchange: Exchange, answer: AnswerTee) -> float | None:
+    return None if answer.first_chunk is None else answer.first_chunk - exchange.timings.started
+
+
+def _asked(exchange: Exchange, copies: Copies) -> JSONObject | None:
+    """
+    The body as the client sent it: filters and memory have changed that of the exchange since.
+    Where nobody inside has read it, the exchange gets what it says.
+    """
+    wants_body = copies.is_deep or not exchange.is_read
+    content = copies.request.body() if wants_body else None
+    if not content:
+        return None
+    with suppress(ValueError):
+        body = loads(content)
+        if isinstance(body, dict):
+            if not exchange.is_read:
+                _take_over(exchange, body, copies.layout)
+            return body
+    return None
+
+
+def _take_over(exchange: Exchange, body: JSONObject, layout: Layout | None) -> None:
+    exchange.body, exchange.layout, exchange.is_read = body, layout, True
+    model = body.get("model")
+    exchange.model = model if isinstance(model, str) else None
+    exchange.stream = body.get("stream") is True
+
+
+def _served(exchange: Exchange, read: ReadAnswer) -> tuple[str, str]:
+    """Provider key and upstream model: who served, was asked last, or would have been asked."""
+    candidate = exchange.served_by
+    if candidate is None and exchange.attempts:
+        candidate = exchange.attempts[-1].candidate
+    if candidate is not None:
+        return candidate.provider, candidate.model
+    return "", read.response_model or exchange.model or ""
+
+
+def _cost(
+    telemetry: Telemetry, exchange: Exchange, provider: str, model: str, usage: Usage | None
+) -> Cost | None:
+    if usage is None:
+        return None
+    priced_at = provider or _PROVIDER_OF.get(exchange.dialect, "")
+    return telemetry.cost(priced_at, model, usage, exchange.id)
+
+
+def _usage(
+    telemetry: Telemetry, exchange: Exchange, read: ReadAnswer, answer: AnswerTee
+) -> Usage | None:
+    """As reported, else estimated from what was produced."""
+    reported = exchange.usage or read.usage
+    if reported is not None and read.is_whole:
+        return reported
+    if answer.status != 200 or not answer.chunks or exchange.operation != _CHAT:
+        return reported
+    if read.is_whole and exchange.served_by is None:
+        return reported  # an answer of our own, or of an app that tells nothing of its model's use
+    return telemetry.costs.estimated_usage(exchange, read.answer, reported=reported)
+
+
+def _error_type(exchange: Exchange, copies: Copies) -> str:
+    answer = copies.answer
+    if exchange.error is not None:
+        return error_word(exchange.error)
+    if not answer.is_ended and (exchange.disconnected or copies.request.has_left):
+        return _CLIENT_LEFT
+    if copies.error is not None:
+        return error_word(copies.error)
+    if answer.status is None:
+        return _CLIENT_LEFT if exchange.disconnected else "no_response"
+    return str(answer.status) if answer.status >= 400 else ""
+
+
+def _signals(
+    telemetry: Telemetry, exchange: Exchange, asked: JSONObject | None, read: ReadAnswer
+) -> SignalReport | None:
+    if telemetry.analyzer is None or exchange.facts.get("endpoint") == "decision":
+        return None
+    if exchange.operation == _CHAT:
+        messages = _messages(exchange, asked)
+        rows = rows_of(messages, _parts(read)) if messages else []
+    else:
+        rows = _route_rows(exchange)
+    return telemetry.report(rows, exchange.id)
+
+
+def _messages(exchange: Exchange, asked: JSONObject | None) -> Sequence[Message]:
+    """What the client said, and what was said before and is kept here."""
+    body = asked if asked is not None else exchange.body
+    merged = exchange.state.get(MERGED_INPUT)
+    if merged is not None:
+        body = {**body, "input": merged}
+    try:
+        return exchange.read_request(body).messages
+    except (PlanoError, ValueError, TypeError, KeyError, AttributeError):
+        return ()  # whoever serves it says so
+
+
+def _parts(read: ReadAnswer) -> Sequence[Part] | None:
+    choices = read.answer.choices if read.answer is not None else []
+    return choices[0].parts if choices else None
+
+
+def _route_rows(exchange: Exchange) -> list[Row]:
+    """Of a foreign route: its texts, in order."""
+    return [
+        Row(kind=kind, text=passage.text, index=index)
+        for index, passage in enumerate(_passages(exchange))
+        if (kind := _ROW_KINDS.get(passage.origin)) is not None
+    ]
+
+
+def _passages(exchange: Exchange) -> list[Passage]:
+    try:
+        return exchange.passages()
+    except (PlanoError, TypeError):
+        return []

@@ -1,0 +1,53 @@
+"""Why each choice of a whole answer ended, without reading the rest of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from plano_asgi._json import JSONObject
+from plano_asgi.conversation import FinishReason
+from plano_asgi.wire.anthropic_messages.response import FINISH_REASONS
+from plano_asgi.wire.openai_chat.finish import read_finish
+from plano_asgi.wire.openai_responses.response import finish_reason
+
+_CALLS = frozenset(("function_call", "custom_tool_call"))
+
+
+def finishes(dialect: str, body: JSONObject) -> tuple[FinishReason, ...]:
+    """As the reader of *dialect* words them; empty where it has no such thing, or says none."""
+    read = _READERS.get(dialect)
+    return tuple(reason for reason in read(body) if reason) if read is not None else ()
+
+
+def _chat(body: JSONObject) -> Iterator[FinishReason | None]:
+    for choice in _objects(body.get("choices")):
+        message = choice.get("message")
+        called = isinstance(message, dict) and bool(
+            message.get("tool_calls") or message.get("function_call")
+        )
+        yield read_finish(choice, called=called)
+
+
+def _messages(body: JSONObject) -> Iterator[FinishReason | None]:
+    if reason := body.get("stop_reason"):
+        yield FINISH_REASONS.get(str(reason), "stop")
+
+
+def _responses(body: JSONObject) -> Iterator[FinishReason | None]:
+    if isinstance(body.get("output"), list):
+        calls = any(item.get("type") in _CALLS for item in _objects(body["output"]))
+        yield finish_reason(body, calls=calls)
+
+
+def _objects(value: Any) -> Iterator[JSONObject]:
+    for item in value if isinstance(value, list) else ():
+        if isinstance(item, dict):
+            yield item
+
+
+_READERS: Mapping[str, Callable[[JSONObject], Iterator[FinishReason | None]]] = {
+    "openai.chat": _chat,
+    "openai.responses": _responses,
+    "anthropic.messages": _messages,
+}

@@ -1,0 +1,235 @@
+"""
+Copies of both bodies of an exchange, taken as they go by: nothing is changed, held or delayed.
+
+A chunk costs an append and two additions; whatever is to be known of it is read after the last
+byte, by ``read_answer``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+from starlette.types import Message, Receive, Send
+
+from plano_asgi.asgi.respond import RawHeaders
+from plano_asgi.asgi.tap_headers import header
+
+MAX_BYTES = 4 << 20
+"""Of one body; a larger one is not kept whole."""
+EDGE_BYTES = 64 << 10
+"""Kept of the beginning and the end of a body that is not."""
+_SLACK_BYTES = 16 << 10  # what may come before the end is cut again
+_SSE = "text/event-stream"
+_ELSEWHERE = frozenset({"http.response.pathsend", "http.response.zerocopysend"})
+
+
+class _Copy:
+    """A bounded copy: all of a body up to *max_bytes*, else its edges. Counts in bytes."""
+
+    __slots__ = ("_edge", "_head", "is_whole", "limit", "pieces", "size")
+
+    def __init__(self, max_bytes: int, edge_bytes: int) -> None:
+        self._edge = edge_bytes
+        self._head = b""
+        self.is_whole = True
+        self.pieces: list[bytes] = []
+        self.size = 0
+        self.limit = max(max_bytes, edge_bytes)
+        """The size at which something has to go."""
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        self.pieces.append(chunk)
+        self.size += len(chunk)
+        if self.size > self.limit:
+            self.overflow()
+
+    def overflow(self) -> None:
+        """There is more than is kept: let go of what is neither the beginning nor the end."""
+        joined = b"".join(self.pieces)
+        if self.is_whole:
+            self.is_whole = False
+            self._head = joined[: self._edge]
+        self.pieces[:] = [joined[-self._edge :]] if self._edge else []
+        self.limit = self.size + max(self._edge, _SLACK_BYTES)
+
+    def forget(self) -> None:
+        """Say that more has gone by than was seen here."""
+        self.overflow()
+        self._head = b""
+        self.pieces.clear()
+
+    def whole(self) -> bytes | None:
+        """All of it; ``None`` if it was too large."""
+        return b"".join(self.pieces) if self.is_whole else None
+
+    def head(self) -> bytes:
+        """Its first bytes."""
+        return b"".join(self.pieces)[: self._edge] if self.is_whole else self._head
+
+    def tail(self) -> bytes:
+        """Its last bytes."""
+        return b"".join(self.pieces)[-self._edge :] if self._edge else b""
+
+
+class AnswerTee:
+    """
+    The outermost ``send`` of one exchange: passes every message on and notes what it says.
+
+    Args:
+        send: Where messages go.
+        max_bytes: Of the body kept, as the client gets it (encoded, if it is); at least
+            *edge_bytes*.
+        edge_bytes: Kept of its beginning and its end where it is larger.
+        timer: The clock, monotonic seconds.
+        on_start: Called with ``http.response.start`` before it goes on. Must not raise.
+    """
+
+    __slots__ = (
+        "_copy",
+        "_on_start",
+        "_send",
+        "_timer",
+        "chunks",
+        "ended",
+        "first_chunk",
+        "headers",
+        "status",
+    )
+
+    def __init__(
+        self,
+        send: Send,
+        *,
+        max_bytes: int = MAX_BYTES,
+        edge_bytes: int = EDGE_BYTES,
+        timer: Callable[[], float] = time.monotonic,
+        on_start: Callable[[Message], None] | None = None,
+    ) -> None:
+        self._send = send
+        self._timer = timer
+        self._on_start = on_start
+        self._copy = _Copy(max_bytes, edge_bytes)
+        self.status: int | None = None
+        """HTTP status; ``None`` before there is one."""
+        self.headers: RawHeaders = []
+        """Those of the response."""
+        self.chunks = 0
+        """Body messages with content."""
+        self.first_chunk: float | None = None
+        """When the first of them came by, by *timer*."""
+        self.ended: float | None = None
+        """When the last message of the response came by."""
+
+    def __call__(self, message: Message) -> Awaitable[None]:
+        """Note *message* and pass it on. No coroutine of its own: it is the hottest call."""
+        if message["type"] == "http.response.body":
+            if chunk := message.get("body"):
+                self.chunks += 1
+                if self.first_chunk is None:
+                    self.first_chunk = self._timer()
+                # ``copy.add``, written out: it is the one step of every chunk.
+                copy = self._copy
+                copy.pieces.append(chunk)
+                copy.size += len(chunk)
+                if copy.size > copy.limit:
+                    copy.overflow()
+            if not message.get("more_body", False):
+                self.ended = self._timer()
+        else:
+            self._note(message)
+        return self._send(message)
+
+    @property
+    def is_ended(self) -> bool:
+        """The last message of the response has come by."""
+        return self.ended is not None
+
+    @property
+    def response_bytes(self) -> int:
+        """Of the body so far."""
+        return self._copy.size
+
+    @property
+    def content_type(self) -> str:
+        """As the response has it; "" if it has none."""
+        return header(self.headers, b"content-type")
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it says to be server-sent events."""
+        return self.content_type.partition(";")[0].strip().lower() == _SSE
+
+    def body(self) -> bytes | None:
+        """All that has gone out, also of one cut short; ``None`` if it is not kept."""
+        return self._copy.whole()
+
+    def head(self) -> bytes:
+        """The first *edge_bytes* of it."""
+        return self._copy.head()
+
+    def tail(self) -> bytes:
+        """The last *edge_bytes* of it."""
+        return self._copy.tail()
+
+    def _note(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.headers = list(message.get("headers", ()))
+            if self._on_start is not None:
+                self._on_start(message)
+        elif message["type"] in _ELSEWHERE:
+            self._copy.forget()
+            if not message.get("more_body", False):
+                self.ended = self._timer()
+
+
+class RequestTee:
+    """
+    A ``receive`` that whoever reads the request asks in the place of the server's.
+
+    Args:
+        receive: Where messages come from.
+        answer: The tee of the answer: a client that leaves after its end has not left it.
+        max_bytes: Of the body kept.
+        edge_bytes: Kept of its beginning and its end where it is larger.
+    """
+
+    __slots__ = ("_answer", "_copy", "_receive", "has_left", "is_ended")
+
+    def __init__(
+        self,
+        receive: Receive,
+        answer: AnswerTee | None = None,
+        *,
+        max_bytes: int = MAX_BYTES,
+        edge_bytes: int = 0,
+    ) -> None:
+        self._receive = receive
+        self._answer = answer
+        self._copy = _Copy(max_bytes, edge_bytes)
+        self.has_left = False
+        """The client went before the response was over, as far as anybody asked."""
+        self.is_ended = False
+        """The last of the body has been read."""
+
+    async def __call__(self) -> Message:
+        """The next message."""
+        message = await self._receive()
+        if message["type"] == "http.request":
+            if chunk := message.get("body"):
+                self._copy.add(chunk)
+            self.is_ended = self.is_ended or not message.get("more_body", False)
+        elif message["type"] == "http.disconnect":
+            self.has_left = self.has_left or self._answer is None or not self._answer.is_ended
+        return message
+
+    @property
+    def size(self) -> int:
+        """Of the body, as far as it was read."""
+        return self._copy.size
+
+    def body(self) -> bytes | None:
+        """The whole body; ``None`` if it is not kept, or was not read to its end."""
+        return self._copy.whole() if self.is_ended else None

@@ -1,0 +1,212 @@
+"""
+One exchange, watched: its span, the copies of its bodies, and what becomes of them at the end.
+
+The span begins with the request and ends with the last byte, or when the client has left; what is
+told of it is found out after that, shielded and bounded.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import structlog
+from opentelemetry import context as context_api
+from opentelemetry.propagate import extract
+from opentelemetry.trace import Span, SpanKind, Tracer, get_current_span, set_span_in_context
+from starlette.types import Message, Receive, Send
+
+from plano_asgi.asgi.request import trace_of
+from plano_asgi.exchange import Exchange
+from plano_asgi.passages import Layout
+from plano_asgi.telemetry.attributes import (
+    outcome_attributes,
+    plano_attributes,
+    request_attributes,
+    span_name,
+    triage_attributes,
+)
+from plano_asgi.telemetry.conclude import Copies, bare_outcome, conclude
+from plano_asgi.telemetry.content import captured
+from plano_asgi.telemetry.outcome import Outcome
+from plano_asgi.telemetry.semconv import DISTINCT_ID, INFERENCE_EVENT, MODEL, REQUEST_ID
+from plano_asgi.telemetry.signal_events import flagged_name, signal_attributes, signal_events
+from plano_asgi.telemetry.spans import ExchangeSpans, set_error
+from plano_asgi.telemetry.tee import AnswerTee, RequestTee
+from plano_asgi.telemetry.telemetry import Telemetry
+
+_log = structlog.get_logger("plano_asgi")
+_NANO = 1_000_000_000
+
+
+class Watch:
+    """
+    Watches *exchange*, which has just come in by *receive* and *send*.
+
+    ``receive`` and ``send`` are for the app; call ``finish`` once it is done, however it ended.
+    *layout* tells where the texts stand, should nobody inside read the body.
+    """
+
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        exchange: Exchange,
+        receive: Receive,
+        send: Send,
+        *,
+        layout: Layout | None = None,
+    ) -> None:
+        self._telemetry, self._exchange, self._layout = telemetry, exchange, layout
+        self._error: BaseException | None = None
+        self._server: Span | None = None
+        self._spans: ExchangeSpans | None = None
+        if (tracer := telemetry.tracer()) is not None:
+            self._spans = self._begun(tracer)
+        telemetry.begin(exchange, self._spans)
+        most = telemetry.max_recorded_bytes
+        # Not a method of ours: what holds itself is left to the garbage collector.
+        on_start = None
+        if self._server is not None:
+            on_start = partial(_started, self._server, exchange, self._own_attributes())
+        self.send = AnswerTee(send, max_bytes=most, on_start=on_start)
+        self.receive = RequestTee(receive, self.send, max_bytes=most)
+
+    def _begun(self, tracer: Tracer) -> ExchangeSpans:
+        exchange, current = self._exchange, context_api.get_current()
+        server = get_current_span(current)
+        if not server.get_span_context().is_valid:
+            current = extract(exchange.headers, context=current)
+        elif server.is_recording():
+            self._server = server
+        span = tracer.start_span("chat", context=current, kind=SpanKind.CLIENT)
+        return ExchangeSpans(
+            tracer,
+            span,
+            set_span_in_context(span, current),
+            tell_providers_baggage=self._telemetry.tell_providers_baggage,
+        )
+
+    @contextmanager
+    def current(self) -> Generator[None]:
+        """Around the app, in the task that serves it: its span is the current one."""
+        token = context_api.attach(self._spans.context) if self._spans else None
+        try:
+            yield
+        except BaseException as exc:
+            self._error = exc
+            raise
+        finally:
+            if token is not None:
+                context_api.detach(token)
+
+    async def finish(self) -> None:
+        """Find out what came of it and tell everybody; never raises, and is bounded in time."""
+        now = time.monotonic()
+        ended = self.send.ended or now
+        end_ns = time.time_ns() - int((now - ended) * _NANO)
+        exchange = self._exchange
+        exchange.timings.ended = exchange.timings.ended or ended
+        copies = Copies(
+            request=self.receive,
+            answer=self.send,
+            layout=self._layout,
+            ended=ended,
+            error=self._error,
+            is_deep=self._telemetry.needs_text(self._is_recording()),
+            trace=self._trace(),
+        )
+        outcome: Outcome | None = None
+        try:
+            outcome = await self._outcome(copies)
+        finally:  # also where the task is cancelled meanwhile
+            self._tell(outcome or bare_outcome(exchange, copies), end_ns)
+
+    async def _outcome(self, copies: Copies) -> Outcome | None:
+        """What came of it; ``None`` where that cannot be found out."""
+        telemetry, exchange = self._telemetry, self._exchange
+        try:
+            if self.receive.size + self.send.response_bytes <= telemetry.long_bytes:
+                return conclude(telemetry, exchange, copies)
+            with anyio.fail_after(telemetry.finish_timeout_s, shield=True):
+                return await anyio.to_thread.run_sync(
+                    conclude, telemetry, exchange, copies, abandon_on_cancel=True
+                )
+        except TimeoutError:
+            _log.warning("telemetry_timeout", request_id=exchange.id)
+        except Exception as exc:  # the exchange is over and well: what is told of it is not
+            _log.error("telemetry_failed", request_id=exchange.id, trace=trace_of(exc))
+        return None
+
+    def _tell(self, outcome: Outcome, end_ns: int) -> None:
+        if self._spans is not None:
+            try:
+                self._describe(self._spans.span, outcome)
+            except Exception as exc:  # as above: the others hear of it all the same
+                _log.error("telemetry_failed", request_id=self._exchange.id, trace=trace_of(exc))
+        self._telemetry.tell(outcome)
+        if self._spans is not None:
+            self._spans.span.end(end_ns)
+
+    def _is_recording(self) -> bool:
+        return self._spans is not None and self._spans.span.is_recording()
+
+    def _trace(self) -> tuple[str, str]:
+        if self._spans is None:
+            return "", ""
+        context = self._spans.span.get_span_context()
+        return f"{context.trace_id:032x}", f"{context.span_id:016x}"
+
+    def _describe(self, span: Span, outcome: Outcome) -> None:
+        """Everything known goes onto the span, in one go."""
+        if not span.is_recording():
+            return
+        telemetry, exchange = self._telemetry, self._exchange
+        attributes = request_attributes(exchange, telemetry.names)
+        attributes |= outcome_attributes(outcome, telemetry.names)
+        attributes |= self._own_attributes()
+        if telemetry.plano_names:
+            attributes |= plano_attributes(outcome)
+        content = captured(outcome, telemetry.content)
+        if telemetry.content.on_spans:
+            attributes |= content
+        if content and telemetry.content.in_events:
+            span.add_event(INFERENCE_EVENT, content)
+        if outcome.signals is not None:
+            attributes |= signal_attributes(outcome.signals)
+            events = signal_events(
+                outcome.signals,
+                with_snippets=telemetry.content.on_spans,
+                scrubbers=exchange.scrubbers,
+            )
+            for event, told in events:
+                span.add_event(event, told)
+            if telemetry.triage is not None:
+                attributes |= triage_attributes(telemetry.triage.decide(outcome.signals))
+        span.set_attributes(attributes)
+        span.update_name(flagged_name(span_name(exchange), outcome.signals))
+        if outcome.error_type:
+            set_error(span, outcome.error_type)
+
+    def _own_attributes(self) -> dict[str, Any]:
+        """Those the user asked for: from headers, and fixed ones."""
+        telemetry, headers = self._telemetry, self._exchange.headers
+        found = telemetry.headers.attributes(headers) if telemetry.headers is not None else {}
+        name = telemetry.distinct_id_header
+        if name and (told := headers.get(name, "").strip()):
+            found[DISTINCT_ID] = told[:200]
+        return found
+
+
+def _started(
+    server: Span, exchange: Exchange, attributes: dict[str, Any], _message: Message
+) -> None:
+    """The answer begins: the last moment to tell a framework's server span what it is about."""
+    attributes[REQUEST_ID] = exchange.id
+    if exchange.served_by is not None:
+        attributes[MODEL] = exchange.served_by.name
+    server.set_attributes(attributes)

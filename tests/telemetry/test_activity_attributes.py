@@ -1,0 +1,117 @@
+"""What is done for an exchange, as spans."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+from opentelemetry.trace import SpanKind
+
+from plano_asgi.activities import Activity, ActivityKind
+from plano_asgi.telemetry.activity_attributes import SPANS, end_attributes, start_of
+
+
+def activity(kind: ActivityKind, name: str, **facts: Any) -> Activity:
+    """One that nobody watches."""
+    return Activity(None, kind, name, facts)
+
+
+def test_every_kind_has_a_span() -> None:
+    """A new kind of activity needs a row."""
+    assert set(SPANS) == set(get_args(ActivityKind))
+
+
+def test_attempt() -> None:
+    """A client span of the upstream, without what would be counted twice."""
+    tried = activity(
+        "attempt",
+        "mistral/large",
+        number=2,
+        provider="mistral",
+        model="large",
+        address="api.mistral.ai",
+        port=443,
+        dialect="openai.chat",
+        retry=True,
+    )
+    name, kind, attributes = start_of(tried)
+    assert (name, kind) == ("attempt mistral/large", SpanKind.CLIENT)
+    assert attributes == {
+        "gen_ai.provider.name": "mistral_ai",
+        "gen_ai.request.model": "large",
+        "server.address": "api.mistral.ai",
+        "server.port": 443,
+        "plano.provider": "mistral",
+        "plano.attempt.number": 2,
+        "plano.attempt.retry": True,
+        "plano.attempt.dialect": "openai.chat",
+    }
+    assert end_attributes(tried) == {}
+    tried.facts["status"] = 429
+    assert start_of(tried)[2] == attributes
+    assert end_attributes(tried) == {"http.response.status_code": 429}
+
+
+def test_guard() -> None:
+    """Its verdict; what it does not say is left out."""
+    asked = activity("guard", "pii", side="request")
+    assert start_of(asked) == (
+        "apply_guardrail pii",
+        SpanKind.INTERNAL,
+        {"plano.guard.name": "pii", "plano.guard.side": "request"},
+    )
+    asked.facts.update(status="blocked", rule="", score=0.5, extra=1, odd=object(), none=None)
+    assert end_attributes(asked) == {
+        "plano.guard.status": "blocked",
+        "plano.guard.score": 0.5,
+        "plano.guard.extra": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("protocol", "kind"),
+    [("http", SpanKind.CLIENT), ("mcp", SpanKind.CLIENT), ("function", SpanKind.INTERNAL)],
+)
+def test_a_filter_elsewhere_is_a_client_span(protocol: str, kind: SpanKind) -> None:
+    """One in this process is not."""
+    assert start_of(activity("filter", "f", protocol=protocol))[1] is kind
+
+
+@pytest.mark.parametrize(
+    ("operation", "name"), [("search", "search_memory Local"), ("add", "create_memory Local")]
+)
+def test_memory(operation: str, name: str) -> None:
+    """Recalling and recording have names of their own, and no model's operation."""
+    used = activity("memory", "Local", operation=operation)
+    assert start_of(used) == (name, SpanKind.INTERNAL, {"plano.memory.operation": operation})
+    used.facts["hits"] = 0
+    assert end_attributes(used) == {"plano.memory.hits": 0}
+
+
+def test_agent_and_tool() -> None:
+    """As the conventions have them."""
+    assert start_of(activity("agent", "travel", agent_id="a1")) == (
+        "invoke_agent travel",
+        SpanKind.CLIENT,
+        {
+            "gen_ai.operation.name": "invoke_agent",
+            "gen_ai.agent.name": "travel",
+            "gen_ai.agent.id": "a1",
+        },
+    )
+    assert start_of(activity("tool", "search", call_id="c1")) == (
+        "execute_tool search",
+        SpanKind.INTERNAL,
+        {
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.name": "search",
+            "gen_ai.tool.type": "function",
+            "gen_ai.tool.call.id": "c1",
+        },
+    )
+
+
+def test_names_are_bounded_and_are_no_patterns() -> None:
+    """A name with braces, or a very long one, does no harm."""
+    assert start_of(activity("cache", "{x}"))[0] == "cache {x}"
+    assert len(start_of(activity("state", "y" * 5000))[0]) < 300
