@@ -63,6 +63,9 @@ class Standalone:
         if scope["type"] == "http" and path in ("/healthz", "/readyz"):
             await self._health(plano, path, scope, send)
             return
+        if plano.metrics_app is not None and path == plano.metrics_path:
+            await plano.metrics_app(scope, receive, send)
+            return
         await plano(scope, receive, send)
 
     def _started(self) -> Plano:

@@ -1,0 +1,137 @@
+"""Recorded conversations scored: a table of them, or a line of JSON for each."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from plano_asgi._json import dumps_str
+from plano_asgi.errors import ConfigurationError
+from plano_asgi.signals.analyzer import Analyzer
+from plano_asgi.signals.base import SignalReport
+from plano_asgi.signals.lexicon import Lexicon
+from plano_asgi.signals.recordings import read_recording, report_dict
+from plano_asgi.telemetry.span_tree import printable
+
+_STYLES = {"excellent": "green", "good": "green", "poor": "yellow", "severe": "red"}
+_STDIN = "-"
+
+
+def replay(
+    file: str,
+    *,
+    console: Console,
+    lexicon: Path | None = None,
+    has_snippets: bool = False,
+    write: Callable[[str], object] | None = None,
+) -> bool:
+    """
+    Score the conversations of *file*, in order, one at a time.
+
+    Args:
+        file: JSON lines; ``-`` is standard input.
+        console: For the table.
+        lexicon: More phrases, joined with those that come with the package.
+        has_snippets: Tell the words behind each signal.
+        write: Takes a line of JSON for each conversation, and no table is printed.
+
+    Returns:
+        Whether every line could be read.
+
+    Raises:
+        ConfigurationError: A lexicon that is none.
+        OSError: A file that cannot be read.
+    """
+    analyzer = Analyzer(lexicon=_lexicon(lexicon))
+    table = _Table(has_snippets)
+    are_read = True
+    with _opened(file) as lines:
+        for recording in read_recording(lines):
+            report = None if recording.error else analyzer.analyze_rows(recording.rows)
+            are_read = are_read and report is not None
+            if write is None:
+                table.add(recording.id, report, recording.error)
+            elif report is None:
+                write(dumps_str({"id": recording.id, "error": recording.error}))
+            else:
+                told = report_dict(report, with_snippets=has_snippets)
+                write(dumps_str({"id": recording.id, "report": told}))
+    if write is None:
+        table.print(console)
+    return are_read
+
+
+def _lexicon(path: Path | None) -> Lexicon | None:
+    """*path* joined with the shipped one; ``None`` for that alone."""
+    if path is None:
+        return None
+    try:
+        return Lexicon.load() | Lexicon.from_toml(path)
+    except OSError as exc:
+        raise ConfigurationError(f"the lexicon '{path}': {exc.strerror}") from exc
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[BinaryIO]:
+    if file == _STDIN:
+        yield sys.stdin.buffer
+        return
+    with open(file, "rb") as lines:
+        yield lines
+
+
+class _Table:
+    """Conversations as rows, and below them how many are of which quality."""
+
+    def __init__(self, has_snippets: bool) -> None:
+        self._has_snippets = has_snippets
+        self._rows = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+        for title in ("conversation", "quality"):
+            self._rows.add_column(title, no_wrap=True, overflow="ellipsis")
+        for title in ("score", "turns"):
+            self._rows.add_column(title, justify="right")
+        self._rows.add_column("signals")
+        self._counts: Counter[str] = Counter()
+
+    def add(self, name: object, report: SignalReport | None, error: str | None) -> None:
+        """One conversation, or why it could not be read."""
+        self._counts[report.quality if report else "unreadable"] += 1
+        label = Text(printable(str(name)))
+        if report is None:
+            self._rows.add_row(label, "-", "", "", Text(printable(error or ""), style="red"))
+            return
+        self._rows.add_row(
+            label,
+            Text(report.quality, style=_STYLES.get(report.quality, "")),
+            f"{report.quality_score:g}",
+            str(report.turns.user_turns),
+            Text(_told(report, self._has_snippets)),
+        )
+
+    def print(self, console: Console) -> None:
+        """The rows, then the sums."""
+        if self._counts:
+            console.print(self._rows)
+            console.print()
+        total = sum(self._counts.values())
+        sums = "  ".join(f"{count} {quality}" for quality, count in self._counts.most_common())
+        console.print(Text(f"{total} conversation{'s' * (total != 1)}  {sums}", style="dim"))
+
+
+def _told(report: SignalReport, has_snippets: bool) -> str:
+    if has_snippets:
+        told = (
+            f"{s.type.rpartition('.')[2]} at {s.message_index}: {printable(s.snippet)}"
+            for s in report.signals
+        )
+        return "\n".join(told)
+    counts = Counter(signal.type.rpartition(".")[2] for signal in report.signals)
+    return ", ".join(f"{leaf} {n}" if n > 1 else leaf for leaf, n in counts.items())
