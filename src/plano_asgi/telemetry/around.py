@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
-from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.trace import get_current_span
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -49,7 +47,7 @@ class Watched:
         self._telemetry = telemetry
         self._find = find
         self._makes_server_span = makes_server_span
-        self._server: OpenTelemetryMiddleware | None = None
+        self._server: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -77,8 +75,12 @@ class Watched:
         current = get_current_span().get_span_context()
         return not current.is_valid or current.is_remote
 
-    def _server_span(self) -> OpenTelemetryMiddleware:
+    def _server_span(self) -> ASGIApp:
         if self._server is None:
+            # Late: most apps never need it, and it takes more memory than the rest of telemetry.
+            from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+            from opentelemetry.metrics import NoOpMeterProvider
+
             self._server = OpenTelemetryMiddleware(
                 _go_on,
                 tracer_provider=self._telemetry.provider,
