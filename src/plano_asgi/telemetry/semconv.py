@@ -703,6 +703,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     SWITCH_DECISIONS,
     LIMIT_REJECTIONS,
     CONVERSATIONS_SCORED,
+    SPANS_DROPPED,
     REQUESTS,
     IN_FLIGHT,
     PROMPT_CACHE,
@@ -710,7 +711,6 @@ METRICS: Final[tuple[Metric, ...]] = (
     SESSION_EVENTS,
     SIGNALS,
     BUILD_INFO,
-    SPANS_DROPPED,
 )
 """Every metric, in the order above."""
 
