@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from plano_asgi.attempts import RetryPolicy
 from plano_asgi.config import Model, Plano
 from plano_asgi.middleware import PlanoTracing
+from plano_asgi.routing import Alias, Target
 from plano_asgi.telemetry import Telemetry
 from serving import serving
 from upstream import ScriptedUpstream, scripted_upstream
@@ -79,7 +80,9 @@ def traced(
     with scripted_upstream() as upstream:
         plano = Plano(
             [Model(name, api_key=KEY, base_url=upstream.base_url) for name in models],
-            aliases={"either": "openai/m"},
+            aliases={
+                "either": Alias(targets=(Target(model="openai/m"),), fallbacks=("anthropic/m",))
+            },
             environ={},
             retry=RetryPolicy(base_delay_s=0.001, max_delay_s=0.002),
             telemetry=None if where == "middleware" else telemetry,

@@ -116,6 +116,27 @@ def test_an_upstream_error_is_told(stage: Stage, path: str) -> None:
     assert server.status.status_code is StatusCode.UNSET
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_failover_is_told(stage: Stage, stream: bool) -> None:
+    """Another provider, of another dialect, took over: its model, its tokens, both attempts."""
+    answer = anthropic_stream() if stream else anthropic_reply()
+    stage.upstream.reply(error_reply(401, "no key", type="authentication_error"), answer)
+    body = {"model": "either", "stream": stream, "messages": [{"role": "user", "content": "Hi"}]}
+    assert httpx.post(stage.url + CHAT, json=body).status_code == 200
+    (chat,) = stage.spans.of_kind("chat")
+    first, second = stage.spans.of_kind("attempt", 2)
+    assert [first.name, second.name] == ["attempt openai/m", "attempt anthropic/m"]
+    assert dict(first.attributes or {})["error.type"] == "authentication_error"
+    told = dict(chat.attributes or {})
+    assert chat.name == "chat either"
+    assert told["gen_ai.request.model"] == "either"
+    assert told["gen_ai.provider.name"] == "anthropic"
+    assert told["plano.model"] == "m"
+    assert told["plano.attempts"] == 2
+    assert told["gen_ai.usage.output_tokens"] == 5
+    assert chat.status.status_code is StatusCode.UNSET
+
+
 def test_a_retry_and_a_failover_are_siblings(stage: Stage) -> None:
     """Each try is a span of its own, and each asked upstream under its own parent."""
     stage.upstream.reply(error_reply(500, "down", type="server_error"), chat_reply())
