@@ -1,5 +1,5 @@
 """
-A FastAPI service with a gateway in it, guarded and with a memory.
+A FastAPI service with a gateway in it, guarded, traced and with a memory.
 
     POST /ask          the service's own route; asks a model by the gateway, in process
     /v1/...            the gateway; any OpenAI or Anthropic client
@@ -20,14 +20,18 @@ from typing import Annotated, Any
 import httpx2
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from openai import APIStatusError, AsyncOpenAI, BadRequestError
+from opentelemetry.sdk.trace import TracerProvider
 from pydantic import BaseModel
 from starlette.routing import Route
 
-from plano_asgi import ApiKeys, Exchange, Plano
+from plano_asgi import ApiKeys, Exchange, Plano, Prices, Telemetry
 from plano_asgi.guards import PII, Jailbreak, Secrets
 from plano_asgi.memory import ForgetRoute, Memory, Recall, Record, open_store
 from plano_asgi.middleware import install
 from plano_asgi.passages import Passage
+from plano_asgi.telemetry import AccessLog
+from plano_asgi.telemetry.batching import batching
+from plano_asgi.telemetry.span_store import SpanStore
 
 CONFIG = Path(__file__).parent / "plano_config.yaml"
 KEYS = ApiKeys({"demo": os.environ.get("SERVICE_KEY", "demo-key-change-me")})
@@ -53,6 +57,19 @@ def make_memory() -> Memory:
     # What the echo answers is not worth keeping; of a real model it would be.
     hooks = [Recall(store), Record(answers=False)]
     return Memory(store, namespace=KEYS, hooks=hooks)
+
+
+def make_telemetry() -> Telemetry:
+    """
+    Of every request a line on standard output; and, where ``PLANO_TRACE_STORE`` names a file, its
+    spans, prices included, for ``plano-asgi trace``.
+    """
+    log = AccessLog("console")
+    if not (path := os.environ.get("PLANO_TRACE_STORE")):
+        return Telemetry(access_log=log)
+    provider = TracerProvider()
+    provider.add_span_processor(batching(SpanStore(path)))
+    return Telemetry(tracer_provider=provider, prices=Prices(), access_log=log, owned=[provider])
 
 
 async def rewrite_query(exchange: Exchange) -> None:
@@ -166,7 +183,7 @@ def make_app(plano: Plano) -> FastAPI:
     memory = make_memory()
     app.router.routes.append(Route("/me/memory", ForgetRoute(memory, namespace=KEYS)))
     app.mount("/v1", plano)
-    install(app, guard={"guards": GUARDS}, memory=memory)
+    install(app, guard={"guards": GUARDS}, memory=memory, tracing=make_telemetry())
     return app
 
 

@@ -19,6 +19,8 @@ from plano_asgi.errors import PlanoError
 from plano_asgi.passages import Layout, Passage, StreamEditor, WireEvent
 
 SCOPE_KEY = "plano"
+EARLIER_KEY = "state.earlier"
+"""Where ``Exchange.state`` holds the input items that were said before, and are kept here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

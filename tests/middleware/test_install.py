@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asgi_drive import drive
 from plano_asgi.guards.base import ALLOW, Subject, Verdict, block, guard
-from plano_asgi.middleware import PlanoGuard, PlanoMemory, install
+from plano_asgi.middleware import PlanoGuard, PlanoMemory, PlanoTracing, install
+from plano_asgi.telemetry import Outcome, Telemetry
 from tapped import WHOLE
 from wrapping import CHAT, HI
 
@@ -80,3 +81,30 @@ def test_nothing_asked_for_is_nothing_added() -> None:
     assert app.user_middleware == []
     install(app, guard=True)
     assert classes_of(app) == [PlanoGuard]
+    install(app, tracing=True)
+    assert classes_of(app) == [PlanoTracing, PlanoGuard]
+
+
+@pytest.mark.parametrize("given", ["telemetry", "options", "middleware"])
+async def test_tracing_sees_what_the_guard_refuses(given: str) -> None:
+    """However it is given: a ``Telemetry``, the options of one, or the middleware itself."""
+    outcomes: list[Outcome] = []
+    telemetry = Telemetry(on_outcome=[outcomes.append])
+    tracing: dict[str, Any] = {
+        "telemetry": telemetry,
+        "options": {"on_outcome": [outcomes.append], "exclude": ["/other/*"]},
+        "middleware": Middleware(PlanoTracing, telemetry=telemetry),
+    }
+    app = Starlette(routes=[Route(CHAT, answer, methods=["POST"])])
+    install(
+        app,
+        guard={"guards": [no_bombs]},
+        memory={"store": "memory://", "namespace": lambda scope: "alice"},
+        tracing=tracing[given],
+    )
+    assert classes_of(app) == [PlanoTracing, PlanoGuard, PlanoMemory]
+    body = {**HI, "messages": [{"role": "user", "content": "a bomb"}]}
+    assert (await drive(app, CHAT, body)).status == 400
+    assert (await drive(app, CHAT, HI)).json() == WHOLE
+    assert [outcome.status for outcome in outcomes] == [400, 200]
+    assert outcomes[0].error_type == "content_policy_violation"

@@ -34,6 +34,7 @@ from replies import (
     responses_reply,
     responses_stream,
 )
+from script import Reply
 from tapped import PATHS, QUESTIONS, SSE, WHOLE, as_app, saying
 from telemetry.one_trace import PARENT, TRACEPARENT, parent_id, span_id
 from telemetry.watching import Watching, is_one_trace
@@ -41,12 +42,12 @@ from wrapping import CHAT, HI, Echo
 
 pytestmark = pytest.mark.anyio
 
-WHOLE_REPLIES = {
+WHOLE_REPLIES: dict[str, Callable[..., Reply]] = {
     "openai.chat": chat_reply,
     "anthropic.messages": anthropic_reply,
     "openai.responses": responses_reply,
 }
-STREAMED_REPLIES = {
+STREAMED_REPLIES: dict[str, Callable[..., Reply]] = {
     "openai.chat": chat_stream,
     "anthropic.messages": anthropic_stream,
     "openai.responses": responses_stream,

@@ -21,6 +21,7 @@ from starlette.types import Message
 from asgi_drive import drive
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.server.app import Standalone, plano_from_environment
+from plano_asgi.telemetry.span_reader import SpanReader
 from serving import serving
 from upstream import chat_stream, scripted_upstream
 
@@ -96,6 +97,76 @@ async def test_health_and_readiness(tmp_path: Path) -> None:
     found = await drive(standalone({"PLANO_CONFIG": str(path)}), "/readyz", method="GET")
     assert found.status == 503
     assert "openai" in found.json()["missing"][0]
+
+
+@pytest.mark.anyio
+async def test_metrics_are_served_to_whoever_gets_there(tmp_path: Path) -> None:
+    """Without a key, where the gateway wants one; counted, and without a word of what was said."""
+    path = tmp_path / "plano_config.yaml"
+    text = (
+        "version: v0.4.0\nmodel_providers: [{model: plano/echo, default: true}]\n"
+        "auth: {api_keys: [a-long-enough-key]}\n"
+    )
+    path.write_text(f"{text}telemetry: {{metrics: {{prometheus: true}}}}\n", "utf-8")
+    app = standalone({"PLANO_CONFIG": str(path)})
+    body = {"model": "plano/echo", "messages": [{"role": "user", "content": "xylophone"}]}
+    headers = {"authorization": "Bearer a-long-enough-key", "x-request-id": "id-of-mine"}
+    assert (await drive(app, "/v1/chat/completions", body, headers=headers)).status == 200
+    assert (await drive(app, "/v1/chat/completions", body)).status == 401
+    found = await drive(app, "/metrics", method="GET")
+    assert found.status == 200
+    assert found.headers["content-type"].startswith("text/plain")
+    assert 'plano_status_class="2xx"' in found.body.decode()
+    assert 'plano_status_class="4xx"' in found.body.decode()
+    for word in (b"xylophone", b"a-long-enough-key", b"id-of-mine"):
+        assert word not in found.body
+    accept = {"accept": "application/openmetrics-text"}
+    opened = await drive(app, "/metrics", method="GET", headers=accept)
+    assert opened.body.endswith(b"# EOF\n")
+    assert (await drive(app, "/metrics", method="POST")).status == 405
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("metrics", "page", "status"),
+    [
+        ("", "/metrics", 404),
+        ("telemetry: {metrics: {prometheus: false}}", "/metrics", 404),
+        ("telemetry: {metrics: {prometheus: true, path: /inner}}", "/metrics", 404),
+        ("telemetry: {metrics: {prometheus: true, path: /inner}}", "/inner", 200),
+    ],
+)
+async def test_the_metrics_page_is_where_the_file_says(
+    metrics: str, page: str, status: int, tmp_path: Path
+) -> None:
+    """And nowhere without being asked for."""
+    path = tmp_path / "plano_config.yaml"
+    text = "version: v0.4.0\nmodel_providers: [{model: plano/echo, default: true}]\n"
+    path.write_text(text + metrics, "utf-8")
+    app = standalone({"PLANO_CONFIG": str(path)})
+    assert (await drive(app, page, method="GET")).status == status
+
+
+@pytest.mark.anyio
+async def test_spans_are_sent_when_the_server_stops(tmp_path: Path) -> None:
+    """No file but the store that the environment names."""
+    store = tmp_path / "spans.db"
+    app = standalone({"PLANO_TRACE_STORE": str(store)})
+    body = {"model": "plano/echo", "messages": [{"role": "user", "content": "hello"}]}
+    stages = ["lifespan.startup", "lifespan.shutdown"]
+
+    async def receive() -> Message:
+        if len(stages) == 1:
+            assert (await drive(app, "/v1/chat/completions", body)).status == 200
+        return {"type": stages.pop(0)}
+
+    async def send(message: Message) -> None:
+        await anyio.lowlevel.checkpoint()
+
+    await app({"type": "lifespan"}, receive, send)
+    with SpanReader(store) as reader:
+        names = [span.name for span in reader.last()]
+    assert names == ["POST /v1/chat/completions", "chat plano/echo", "attempt plano/echo"]
 
 
 @pytest.mark.anyio

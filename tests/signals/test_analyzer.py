@@ -103,6 +103,18 @@ def test_a_window_has_room(bounds: dict[str, int]) -> None:
         Analyzer(**bounds)  # type: ignore[arg-type]
 
 
+def test_the_words_can_be_read_before_the_first_conversation() -> None:
+    """As often as one likes; the reports are the same, and detectors of your own stay."""
+    rows = [Row(kind="human", text="FORGET IT, I GIVE UP", index=0)]
+    prepared = Analyzer(extra=[_shouts])
+    prepared.prepare()
+    prepared.prepare()
+    assert prepared.analyze_rows(rows) == Analyzer(extra=[_shouts]).analyze_rows(rows)
+    own = Analyzer(detectors=[_shouts])
+    own.prepare()
+    assert _types(own.analyze_rows(rows)) == ["loud"]
+
+
 def test_conversations_do_not_touch_each_other() -> None:
     """The same report before and after another conversation."""
     analyzer = Analyzer()

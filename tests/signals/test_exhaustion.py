@@ -7,8 +7,9 @@ import pytest
 from plano_asgi.signals.base import Row
 from plano_asgi.signals.exhaustion import exhaustions
 from plano_asgi.signals.failure import failures
+from plano_asgi.signals.loops import loops
 from plano_asgi.signals.tool_trouble import tool_trouble
-from plano_asgi.signals.trouble_reader import TroubleReader
+from plano_asgi.signals.trouble_reader import MAX_KEPT, TroubleReader
 from signals.tool_texts import EXHAUSTIONS, FINE
 
 READER = TroubleReader()
@@ -63,5 +64,25 @@ def test_both_layers_at_once_find_what_each_finds() -> None:
     """The one pass of an analyzer loses nothing."""
     texts = [text for texts in EXHAUSTIONS.values() for text in texts] + list(FINE)
     rows = [Row(kind="observation", text=text, index=i) for i, text in enumerate(texts)]
-    both = [*failures(READER)(rows), *DETECT(rows)]
+    rows += [Row(kind="function_call", text="{}", name="f", index=i) for i in range(500, 503)]
+    both = [*failures(READER)(rows), *DETECT(rows), *loops(rows)]
     assert sorted(tool_trouble(READER)(rows), key=repr) == sorted(both, key=repr)
+
+
+@pytest.mark.parametrize("memo_results", [0, 1])
+def test_a_reading_is_kept_for_equal_results_only(memo_results: int) -> None:
+    """The tool's own mark is part of what is read; two rows keep their own places."""
+    detect = exhaustions(TroubleReader(memo_results=memo_results))
+    marks = (None, True, True, False)
+    rows = [
+        Row(kind="observation", text="the timeout here", index=index, is_error=mark)
+        for index, mark in enumerate(marks)
+    ]
+    assert [signal.message_index for signal in detect(rows)] == [1, 2]
+
+
+def test_a_result_too_long_to_be_kept_is_read_all_the_same() -> None:
+    """Whoever hands rows in may not have cut them."""
+    assert _types("HTTP 429 " + "x" * MAX_KEPT, is_error=True) == [
+        "environment.exhaustion.rate_limit"
+    ]

@@ -176,6 +176,14 @@ def test_calls_of_responses_made_side_by_side_are_told_by_their_results() -> Non
     assert [signal.type for signal in loops(rows[:3])] == ["execution.loops.retry"]
 
 
+def test_what_somebody_has_read_of_results_is_taken() -> None:
+    """By their positions; otherwise each is read here."""
+    rows = _rows(*[("fetch", {"id": i}, "HTTP 500") for i in range(3)])
+    assert [signal.type for signal in loops(rows)] == ["execution.loops.parameter_drift"]
+    assert list(loops(rows, in_trouble={1, 3, 5})) == list(loops(rows))
+    assert list(loops(rows, in_trouble=())) == []
+
+
 def test_tools_that_take_turns_are_an_oscillation() -> None:
     """Whole cycles are counted; the pattern is told."""
     (signal,) = _found(*[("a", {}), ("b", {})] * 3, ("a", {}))

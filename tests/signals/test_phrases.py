@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plano_asgi.errors import ConfigurationError
-from plano_asgi.signals.phrases import Automaton
+from plano_asgi.signals.automaton import Automaton
 
 WORDS = {"person": ["a human", "(a|the) manager"], "empty": ["so"]}
 

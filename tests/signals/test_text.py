@@ -77,19 +77,6 @@ def test_drawn_out_words_are_shortened() -> None:
     assert texts.shortened("goood", 2) == "good"
 
 
-@pytest.mark.parametrize("wrong", ["thnaks", "thaks", "thankks", "thenks"])
-def test_slips_of_the_hand(wrong: str) -> None:
-    """A letter swapped, left out, doubled, or a vowel for a vowel."""
-    assert wrong in texts.misspellings("thanks")
-
-
-def test_misspellings_are_few() -> None:
-    """They keep the first letter and at least four, and a short word has no vowel swapped."""
-    assert "hanks" not in texts.misspellings("thanks")
-    assert min(map(len, texts.misspellings("that"))) >= 4
-    assert "thet" not in texts.misspellings("that")
-
-
 def test_snippet_is_one_short_line_around_the_words() -> None:
     """Cut at words, with ellipses where something is missing."""
     text = "word " * 30 + "this is\nuseless" + " word" * 30

@@ -6,6 +6,7 @@ from __future__ import annotations
 # ruff: noqa: E501
 FAILURES: dict[str, tuple[str, ...]] = {
     "tool_not_found": (
+        "LookupError: no command is configured for 'purge'",
         "Error: unknown function 'send_thought'",
         "Tool 'get_wether' not found. Available tools: get_weather, search",
         "get_wether is not a valid tool, try one of [get_weather, search].",
@@ -79,6 +80,11 @@ FAILURES: dict[str, tuple[str, ...]] = {
         "aws: error: Unable to locate credentials",
     ),
     "state_error": (
+        "Cannot delete a running instance",
+        "Cannot modify a closed invoice",
+        "mkdir: cannot create directory 'out': File exists",
+        "FileExistsError: [Errno 17] 'a.csv'",
+        '{"message":"The payment is no longer refundable","status":405}',
         "must call begin_tx first",
         '{"error":"Order 55 is already cancelled"}',
         "Error: cannot cancel order in state 'shipped'",
@@ -121,6 +127,7 @@ FAILURES: dict[str, tuple[str, ...]] = {
         '{"ok":false,"error":"already_archived"}',
     ),
     "bad_query": (
+        "asyncpg.exceptions.UndefinedTableError: relation invoices does not exist",
         'psycopg2.errors.UndefinedColumn: column "foo" does not exist\nLINE 1: SELECT foo FROM users',
         "sqlite3.OperationalError: no such column: user_name",
         'sqlite3.OperationalError: near "FORM": syntax error',
@@ -161,6 +168,8 @@ FAILURES: dict[str, tuple[str, ...]] = {
         '{"error":"invalid_cursor"}',
     ),
     "invalid_args": (
+        "find: unknown predicate -nmae\nexit code: 1",
+        "Invalid port: 99999",
         "Invalid JSON: unexpected token at position 42",
         "validation failed - expected integer got string",
         "missing required field: name",
@@ -213,6 +222,7 @@ FAILURES: dict[str, tuple[str, ...]] = {
 
 EXHAUSTIONS: dict[str, tuple[str, ...]] = {
     "rate_limit": (
+        "You are making calls too fast.",
         "HTTP 429: too many requests, retry after 30s",
         "openai.RateLimitError: Error code: 429 - {'error': {'message': 'Rate limit reached for gpt-4o', 'type': 'tokens'}}",
         '{"error":{"code":429,"message":"Quota exceeded for quota metric \'Queries\'","status":"RESOURCE_EXHAUSTED"}}',
@@ -264,12 +274,13 @@ EXHAUSTIONS: dict[str, tuple[str, ...]] = {
         "Backend overloaded, please retry later",
         '{"status":"error","message":"Internal error, please contact support"}',
         "The payment API is unavailable right now. Try again later.",
-        "503",
+        "HTTP 503",
         "HTTP 500",
         '{"error":"Bad Gateway"}',
         "Error: server returned 502",
     ),
     "timeout": (
+        "Error: the export ran longer than the permitted 60 s",
         "Connection timed out after 30 seconds",
         "requests.exceptions.ReadTimeout: HTTPSConnectionPool(host='x', port=443): Read timed out. (read timeout=10)",
         "AxiosError: timeout of 5000ms exceeded",
@@ -299,6 +310,8 @@ EXHAUSTIONS: dict[str, tuple[str, ...]] = {
         "Error: navigation timeout of 30000 ms exceeded",
     ),
     "network": (
+        "The connection was lost.",
+        "Connection was reset by peer",
         "ECONNREFUSED: connection refused by remote host",
         "Error: getaddrinfo ENOTFOUND api.example.com",
         "TypeError: fetch failed",
@@ -363,6 +376,7 @@ EXHAUSTIONS: dict[str, tuple[str, ...]] = {
         '{"error":"JSON parse error: unexpected end of input"}',
     ),
     "context_overflow": (
+        "Your documents no longer fit into the context",
         "Maximum context length exceeded for this model",
         "Error code: 400 - {'error': {'message': \"This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.\", 'code': 'context_length_exceeded'}}",
         '{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}',
@@ -388,6 +402,17 @@ EXHAUSTIONS: dict[str, tuple[str, ...]] = {
 }
 
 FINE: tuple[str, ...] = (
+    "412",
+    "504 visitors",
+    "Invalid votes: 321",
+    "invalid rows: 5 of 200",
+    "Lost connections: 42",
+    "The connection was lost at Denver",
+    "The play ran longer than the printed 90 minutes.",
+    "The cupboard does not fit into the window niche.",
+    "File exists: yes",
+    '{"paths":{},"errors":{"400":"missing required field","404":"order not found"}}',
+    "4f2a9c1 add a retry when the request times out\n81be002 fail on an invalid state",
     '{"results":[{"title":"Rate limit exceeded - Stack Overflow","snippet":"How to fix HTTP 429 too many requests"}]}',
     "The war led to a conflict between the two nations, and travel was forbidden for years.",
     "Found 3 articles: 'How to handle 429 Too Many Requests', 'Fixing timeouts'",

@@ -22,6 +22,7 @@ from plano_asgi.conversation import (
 )
 from plano_asgi.exchange import Candidate
 from plano_asgi.pricing import Price, Prices, Rates
+from plano_asgi.telemetry import Telemetry
 from plano_asgi.telemetry.cost import CostBook, format_cost
 
 RATES = Rates(input=2, output=10, cache_read=0.2, cache_write=2.5, reasoning=20)
@@ -173,9 +174,9 @@ def test_tokens_may_be_counted_by_others() -> None:
 
 def test_the_header_tells_the_sum_or_nothing() -> None:
     """A model without a price has no header."""
-    book, usage = CostBook(PRICES), Usage(input_tokens=100, output_tokens=10)
-    assert book.told(Candidate(provider="a", model="m"), usage) == "0.0003"
-    assert book.told(Candidate(provider="a", model="other"), usage) == ""
+    telemetry, usage = Telemetry(prices=PRICES), Usage(input_tokens=100, output_tokens=10)
+    assert telemetry.told(Candidate(provider="a", model="m"), usage) == "0.0003"
+    assert telemetry.told(Candidate(provider="a", model="other"), usage) == ""
 
 
 @pytest.mark.parametrize(

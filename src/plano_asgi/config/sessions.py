@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib.util import find_spec
 
 from plano_asgi._json import JSONObject
@@ -28,6 +29,7 @@ from plano_asgi.stores.local_store import LocalStore
 from plano_asgi.stores.open_store import open_store
 
 _DEFAULT_ENTRIES = 10_000
+_MAX_MODELS = 4_096  # looked up once each: a session asks for several on every turn
 
 
 def add_sessions(config: PlanoConfig, asking: Gateway, parts: RoutingParts) -> None:
@@ -52,7 +54,7 @@ def add_sessions(config: PlanoConfig, asking: Gateway, parts: RoutingParts) -> N
         _store(config),
         inner,
         names=asking.names,
-        serves=asking.names.serves,
+        serves=lru_cache(_MAX_MODELS)(asking.names.serves),
         prices=_pricing(parts.cost),
         options=options,
     )

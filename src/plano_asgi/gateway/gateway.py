@@ -49,6 +49,7 @@ from plano_asgi.providers.base import UpstreamProvider
 from plano_asgi.providers.transports import TransportPool
 from plano_asgi.routing.base import RouteRule
 from plano_asgi.routing.names import Names
+from plano_asgi.routing.sessions import open_session
 from plano_asgi.state.responses_state import ResponsesState
 from plano_asgi.telemetry.around import Watched
 from plano_asgi.telemetry.asking import Asking
@@ -161,10 +162,11 @@ class Gateway:
             rules=tuple(rules),
             admissions=tuple(meters),
             shapers=tuple(shapers),
+            commits=(open_session,),
             finalizers=(*(meter.settle for meter in meters), *finalizers),
             tap=TapLimits(max_answer_bytes=self._limits.max_filtered_bytes),
             asking=None if telemetry is None else partial(Asking, telemetry),
-            price=telemetry.costs.told if telemetry is not None and telemetry.cost_header else None,
+            price=telemetry.told if telemetry is not None and telemetry.cost_header else None,
         )
         self._pipeline = Pipeline(engine, names, stages)
         self._http: ASGIApp = self._serve

@@ -1,7 +1,7 @@
 """
 The one pipeline of every request, whatever API it came by, streamed or not.
 
-    steps -> route -> attempts -> answer -> finalizers
+    steps -> route -> admissions -> attempts -> commits -> answer -> finalizers
 
 Request-side steps may change or stop the exchange; a route rule may choose the candidates (names
 decide where none does); the answer goes out verbatim when nobody looks, and through a tap where a
@@ -70,6 +70,9 @@ class Stages:
     admissions: Sequence[RequestStep] = ()
     """Run once it is known where a request goes: limits, budgets."""
     shapers: Sequence[Shaper] = ()
+    commits: Sequence[RequestStep] = ()
+    """Run once it is known who answers, before the client has any of it. The answer waits for
+    them: each bounds its own time. One that fails costs no answer."""
     finalizers: Sequence[Finalizer] = ()
     finalize_timeout_s: float = 5.0
     asking: Callable[[Exchange], AbstractAsyncContextManager[None]] | None = None
@@ -135,6 +138,7 @@ class Pipeline:
         answer = await self.engine.open(exchange, self._prepare(exchange, exchange.route))
         try:
             exchange.status = 200
+            await self.commit(exchange)
             await self._answer(call, exchange, answer)
             if answer.is_stream:
                 self.engine.settle(answer, exchange.error)
@@ -176,6 +180,10 @@ class Pipeline:
         for admission in self._stages.admissions:
             await admission(exchange)
 
+    async def commit(self, exchange: Exchange) -> None:
+        """Run the commits on an exchange that is about to be answered; a failure is logged."""
+        await _run_all(self._stages.commits, exchange, "commit_failed")
+
     def _prepare(self, exchange: Exchange, route: Route) -> Prepare:
         """How to write the call for a candidate of *route*."""
         write = _prepare(exchange, self.engine.family(route.candidates[0]))
@@ -199,11 +207,7 @@ class Pipeline:
         if not self._stages.finalizers:
             return
         with anyio.CancelScope(shield=True), anyio.move_on_after(self._stages.finalize_timeout_s):
-            for finalizer in self._stages.finalizers:
-                try:
-                    await finalizer(exchange)
-                except Exception as exc:
-                    _log.error("finalizer_failed", request_id=exchange.id, error=type(exc).__name__)
+            await _run_all(self._stages.finalizers, exchange, "finalizer_failed")
 
     async def _answer(self, call: Call, exchange: Exchange, answer: Answer) -> None:
         same = answer.dialect is call.dialect
@@ -228,6 +232,15 @@ class Pipeline:
         await call.reply(200, body, [_JSON, *headers])
         if exchange.usage is None and self._stages.finalizers:
             exchange.usage = _used(answer)
+
+
+async def _run_all(steps: Sequence[Finalizer], exchange: Exchange, failed: str) -> None:
+    """Run *steps*, whatever befalls the others; one that fails is logged as *failed*."""
+    for step in steps:
+        try:
+            await step(exchange)
+        except Exception as exc:
+            _log.error(failed, request_id=exchange.id, error=type(exc).__name__)
 
 
 def _used(answer: Answer) -> Usage | None:

@@ -63,7 +63,8 @@ class Standalone:
         if scope["type"] == "http" and path in ("/healthz", "/readyz"):
             await self._health(plano, path, scope, send)
             return
-        if plano.metrics_app is not None and path == plano.metrics_path:
+        is_page = scope["type"] == "http" and path == plano.metrics_path
+        if plano.metrics_app is not None and is_page:
             await plano.metrics_app(scope, receive, send)
             return
         await plano(scope, receive, send)

@@ -22,7 +22,7 @@ from plano_asgi.errors import NotFound, PlanoError, RequestError
 from plano_asgi.server.obs_view import Traffic, obs_view
 from plano_asgi.server.trace_view import list_view, summary_json, trace_json, trace_view
 from plano_asgi.telemetry.span_reader import SpanReader
-from plano_asgi.telemetry.span_rows import DEFAULT_STORE, FILTERS, StoredSpan
+from plano_asgi.telemetry.span_rows import DEFAULT_STORE, FILTERS, StoredSpan, clean
 
 STORE_VARIABLE = "PLANO_TRACE_STORE"
 """The environment variable that names the store, for the commands."""
@@ -31,6 +31,9 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _SPANS_READ = 10_000
 _PIPE_WIDTH = 160
 _INTERRUPTED = 130
+_MOST = 1_000_000
+_UNPRINTABLE = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What JSON leaves as it is, and a terminal may obey."""
 
 app = typer.Typer(
     help="What went through plano-asgi: traces, live traffic, signals.",
@@ -85,7 +88,9 @@ def trace(
     ] = "",
     limit: Annotated[
         int | None,
-        typer.Option("--limit", "-n", min=0, help="How many. [default: 20 listed, 1 shown]"),
+        typer.Option(
+            "--limit", "-n", min=0, max=_MOST, help="How many. [default: 20 listed, 1 shown]"
+        ),
     ] = None,
     patterns: Annotated[
         list[str] | None,
@@ -130,10 +135,11 @@ def trace(
 def obs(
     is_once: Annotated[bool, typer.Option("--once", help="Print one picture and end.")] = False,
     interval: Annotated[
-        float, typer.Option("--interval", min=0.05, help="Seconds between two pictures.")
+        float,
+        typer.Option("--interval", min=0.05, max=86_400, help="Seconds between two pictures."),
     ] = 0.5,
     capacity: Annotated[
-        int, typer.Option("--capacity", min=1, help="How many requests are looked at.")
+        int, typer.Option("--capacity", min=1, max=_MOST, help="How many requests are looked at.")
     ] = 1000,
     rows: Annotated[int, typer.Option("--rows", min=1, help="Recent requests shown.")] = 15,
     store: Store = Path(DEFAULT_STORE),
@@ -181,7 +187,7 @@ def signals(
             file,
             lexicon=lexicon,
             has_snippets=has_snippets,
-            write=typer.echo if is_json else None,
+            write=_print_line if is_json else None,
             console=_console(),
         )
     if not are_read:
@@ -242,7 +248,7 @@ def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise RequestError(f"'{text}' is no filter: write KEY=VALUE")
-    return key.strip(), value.strip()
+    return clean(key.strip()), clean(value.strip())
 
 
 def _known(reader: SpanReader, pairs: Sequence[tuple[str, str]], *, has_found: bool) -> None:
@@ -259,7 +265,7 @@ def _since(text: str, now_ns: int) -> int | None:
     match = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if match is None:
         raise RequestError(f"'{text}' is no time: write 30s, 10m, 1h or 2d")
-    return now_ns - int(match[1]) * _UNITS_S[match[2]] * 1_000_000_000
+    return max(0, now_ns - int(match[1]) * _UNITS_S[match[2]] * 1_000_000_000)
 
 
 def _console() -> Console:
@@ -269,4 +275,9 @@ def _console() -> Console:
 
 
 def _print_json(value: object) -> None:
-    typer.echo(dumps_str(value))
+    _print_line(dumps_str(value))
+
+
+def _print_line(text: str) -> None:
+    """A line of JSON, which says the same with what a terminal would obey spelled out."""
+    typer.echo(_UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))

@@ -18,7 +18,7 @@ from plano_asgi.errors import ConfigurationError
 from plano_asgi.signals.analyzer import Analyzer
 from plano_asgi.signals.base import SignalReport
 from plano_asgi.signals.lexicon import Lexicon
-from plano_asgi.signals.recordings import read_recording, report_dict
+from plano_asgi.signals.recordings import MAX_LINE, read_recording, report_dict
 from plano_asgi.telemetry.span_tree import printable
 
 _STYLES = {"excellent": "green", "good": "green", "poor": "yellow", "severe": "red"}
@@ -54,7 +54,7 @@ def replay(
     table = _Table(has_snippets)
     are_read = True
     with _opened(file) as lines:
-        for recording in read_recording(lines):
+        for recording in read_recording(_bounded(lines)):
             report = None if recording.error else analyzer.analyze_rows(recording.rows)
             are_read = are_read and report is not None
             if write is None:
@@ -86,6 +86,15 @@ def _opened(file: str) -> Iterator[BinaryIO]:
         return
     with open(file, "rb") as lines:
         yield lines
+
+
+def _bounded(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of *file*; of one that is too long, only so much that this can be seen."""
+    while line := file.readline(MAX_LINE + 2):
+        rest = b"" if line.endswith(b"\n") or len(line) <= MAX_LINE else b"-"
+        while rest and not rest.endswith(b"\n"):
+            rest = file.readline(MAX_LINE)
+        yield line
 
 
 class _Table:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from itertools import chain
+from threading import Lock
 
 from plano_asgi.conversation import Message, Part
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.signals.base import Detector, Row, SignalReport
 from plano_asgi.signals.interaction import interaction_detectors
 from plano_asgi.signals.lexicon import Lexicon
-from plano_asgi.signals.loops import count_calls, loops
+from plano_asgi.signals.loops import count_calls
 from plano_asgi.signals.report import SCORING, Scoring, report_of
 from plano_asgi.signals.rows import MAX_ROWS, MAX_TEXT, bounded, rows_of
 from plano_asgi.signals.stagnation import turn_metrics
@@ -21,7 +22,11 @@ from plano_asgi.signals.trouble_reader import TroubleReader
 
 class Analyzer:
     """
-    Finds the signals of conversations. Keeps nothing of them; one serves all threads.
+    Finds the signals of conversations. One serves all threads; of what it saw it keeps how the
+    last few texts were read, since a conversation comes back whole with every turn.
+
+    Making one is cheap unless it has words of your own, which are read at once; those of the
+    package are read with the first conversation, or by ``prepare``.
 
     Args:
         lexicon: What people say; by default English.
@@ -51,18 +56,44 @@ class Analyzer:
     ) -> None:
         if max_rows < 1 or max_text < 1:
             raise ConfigurationError("max_rows and max_text are 1 or more")
-        if detectors is None:
-            words = lexicon or Lexicon.load("en")
-            detectors = (
-                *interaction_detectors(words, baseline_turns=baseline_turns),
-                tool_trouble(trouble or TroubleReader()),
-                loops,
-            )
-        self._detectors = (*detectors, *extra)
+        self._lexicon = lexicon
+        self._trouble = trouble
+        self._extra = tuple(extra)
         self._max_rows = max_rows
         self._max_text = max_text
         self._baseline_turns = baseline_turns
         self._scoring = scoring
+        self._detectors = None if detectors is None else (*detectors, *extra)
+        self._making = Lock()
+        if lexicon is not None:
+            self.prepare()
+
+    def prepare(self) -> None:
+        """
+        Read the words now and not with the first conversation: that takes a third of a second of
+        CPU, so better in a worker thread while the application starts. A second time costs nothing.
+        """
+        self._ready()
+
+    @property
+    def is_prepared(self) -> bool:
+        """The words have been read: the next conversation takes no longer than others."""
+        return self._detectors is not None
+
+    def _ready(self) -> tuple[Detector, ...]:
+        """All detectors; of several threads that come here together, one makes them."""
+        if self._detectors is None:
+            with self._making:
+                self._detectors = self._detectors or self._made()
+        return self._detectors
+
+    def _made(self) -> tuple[Detector, ...]:
+        words = self._lexicon or Lexicon.load("en")
+        return (
+            *interaction_detectors(words, baseline_turns=self._baseline_turns),
+            tool_trouble(self._trouble or TroubleReader()),
+            *self._extra,
+        )
 
     def analyze(
         self,
@@ -97,7 +128,7 @@ class Analyzer:
 
     def _report(self, rows: Sequence[Row]) -> SignalReport:
         return report_of(
-            chain.from_iterable(detect(rows) for detect in self._detectors),
+            chain.from_iterable(detect(rows) for detect in self._ready()),
             turn_metrics(rows, baseline_turns=self._baseline_turns),
             calls=count_calls(rows),
             scoring=self._scoring,

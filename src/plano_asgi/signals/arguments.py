@@ -33,15 +33,16 @@ def read_arguments(text: str) -> Any:
 
 def canonical(value: Any, depth: int = 0) -> Hashable:
     """A key that is equal for equal JSON: order of keys, white space and 1 or 1.0 do not count."""
-    if isinstance(value, dict):
-        if depth >= MAX_DEPTH:
-            return dumps(value)
-        return frozenset((key, canonical(item, depth + 1)) for key, item in value.items())
+    if isinstance(value, bool):
+        return ("bool", value)
+    if not isinstance(value, (dict, list)):
+        scalar: Hashable = value
+        return scalar
+    if depth >= MAX_DEPTH:
+        return dumps(value)
     if isinstance(value, list):
-        if depth >= MAX_DEPTH:
-            return dumps(value)
-        return ("list", *(canonical(item, depth + 1) for item in value))
-    return ("bool", value) if isinstance(value, bool) else value
+        return ("list", *[canonical(item, depth + 1) for item in value])
+    return frozenset([(key, canonical(item, depth + 1)) for key, item in value.items()])
 
 
 def is_variation(one: Any, two: Any) -> bool:

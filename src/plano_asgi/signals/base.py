@@ -55,7 +55,7 @@ LEAVES: tuple[str, ...] = (
 """The 25 leaf types, as ``signal.type`` spells them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Row:
     """
     One thing said or done, in order.

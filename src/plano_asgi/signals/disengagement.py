@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 from plano_asgi.signals.base import Detector, Row, Signal
@@ -37,9 +38,12 @@ def disengagement(reader: Reader) -> Detector:
     a complaint unless it is told already by escalation or abuse.
     """
 
+    tone = lru_cache(maxsize=reader.memo_texts)(partial(_tone, reader.lexicon))
+
     def detect(rows: Sequence[Row]) -> Iterable[Signal]:
         for row, reading in reader.human(rows):
-            yield from _tone(reader.lexicon, row, reading)
+            for metadata in tone(reading):
+                yield _loud(row, reading, metadata)
             if reading.hits:
                 yield from _told(row, reading.hits)
 
@@ -67,26 +71,36 @@ def _signal(leaf: str, row: Row, hit: Hit, metadata: dict[str, Any]) -> Signal:
     )
 
 
-def _tone(lexicon: Lexicon, row: Row, reading: Reading) -> Iterator[Signal]:
+def _loud(row: Row, reading: Reading, metadata: Mapping[str, Any]) -> Signal:
+    return Signal(
+        type=_STANCE,
+        message_index=row.index,
+        confidence=1.0,
+        snippet=snippet_around(reading.raw, 0, 1, limit=SNIPPET_CHARS),
+        metadata={**metadata},
+    )
+
+
+def _tone(lexicon: Lexicon, reading: Reading) -> Sequence[Mapping[str, Any]]:
     """What the writing itself says, unless the words are glad."""
     raw = reading.raw
-    shouted = sum(map(raw.count, "AEIOU")) >= sum(map(raw.count, "aeiou"))
+    shouted = _may_shout(raw)
     heaped = any(map(raw.__contains__, ("!!", "??", "?!", "!?")))
     if not (shouted or heaped) or _is_glad(lexicon, reading):
-        return
+        return ()
     kept = "".join(
         char if mark != "\x00" and not mark.isspace() else " "
         for char, mark in zip(raw, without_quoted(raw, fold(raw)), strict=True)
     )
-    for found in (shouted and _shouting(lexicon, kept), heaped and _heaping(kept)):
-        if found:
-            yield Signal(
-                type=_STANCE,
-                message_index=row.index,
-                confidence=1.0,
-                snippet=snippet_around(raw, 0, 1, limit=SNIPPET_CHARS),
-                metadata=found,
-            )
+    found = (shouted and _shouting(lexicon, kept), heaped and _heaping(kept))
+    return tuple(filter(None, found))
+
+
+def _may_shout(raw: str) -> bool:
+    """Whether enough letters are capitals that it is worth to look at words; vowels tell mostly."""
+    if raw.isascii():
+        return sum(map(raw.count, "AEIOU")) >= sum(map(raw.count, "aeiou"))
+    return sum(map(str.isupper, raw)) >= sum(map(str.islower, raw))
 
 
 def _is_glad(lexicon: Lexicon, reading: Reading) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from plano_asgi._json import JSONObject, loads
@@ -89,18 +90,20 @@ def _in_list(value: list[Any], depth: int) -> Said | None:
 
 
 def _in_object(value: JSONObject, depth: int) -> Said | None:
-    fields = {str(key).lower().replace("_", "").replace("-", ""): v for key, v in value.items()}
-    if "__type" in value:
-        fields["__type"] = value["__type"]
-    status = None if fields.keys().isdisjoint(_NUMBERS) else _status(fields)
-    verdict = None if fields.keys().isdisjoint(_TELLING) else _verdict(fields, status)
-    if verdict is True:
-        return None
-    if verdict is False:
-        words = " . ".join(_words(value))
-        return Said(words, True, status or _deep_status(fields))
+    fields = {_name(key): item for key, item in value.items()}
+    if telling := {key: item for key, item in fields.items() if key in _TELLING}:
+        status = _status(telling)
+        verdict = _verdict(telling, status)
+        if verdict is True:
+            return None
+        if verdict is False:
+            words = " . ".join(_words(value))
+            return Said(words, True, status or _deep_status(fields))
     if lone := _lone_message(fields):
-        return text_results.said_in(lone)
+        said = text_results.said_in(lone)
+        return None if depth and said is not None and said.speaks_of_errors else said
+    if fields.keys().isdisjoint(_CARRIERS):
+        return None
     for key in _CARRIERS:
         carried = fields.get(key)
         if isinstance(carried, str) and fields.keys() - _ENVELOPE:
@@ -110,6 +113,12 @@ def _in_object(value: JSONObject, depth: int) -> Said | None:
             if said is not None:
                 return said
     return None
+
+
+@lru_cache(maxsize=1024)
+def _name(key: str) -> str:
+    """A field's name however it is spelt: ``is_error``, ``isError``, ``is-error``."""
+    return key if key == "__type" else key.lower().replace("_", "").replace("-", "")
 
 
 def _verdict(fields: JSONObject, status: int | None) -> bool | None:
@@ -148,7 +157,9 @@ def _tells(value: Any) -> bool:
         return value.strip().lower() not in _NOTHING
     if isinstance(value, list):
         return any(isinstance(item, (str, dict)) and bool(item) for item in value)
-    return value is True or (isinstance(value, dict) and bool(value))
+    if isinstance(value, dict):
+        return bool(value) and not all(map(str.isdecimal, value))  # what each status stands for
+    return value is True
 
 
 def _word(value: Any) -> str:
@@ -168,8 +179,7 @@ def _deep_status(fields: JSONObject) -> int | None:
     for value in _picked(fields, _ERRORS | {"extensions"}):
         first = value[0] if isinstance(value, list) and value else value
         if isinstance(first, dict):
-            inner = {str(key).lower().replace("_", ""): v for key, v in first.items()}
-            return _status(inner)
+            return _status({_name(key): item for key, item in first.items()})
     return None
 
 
@@ -193,7 +203,7 @@ def _words(value: Any, *, whole: bool = False, depth: int = 0) -> Iterator[str]:
             yield from _words(item, whole=whole, depth=depth + 1)
     elif isinstance(value, dict) and depth <= MAX_DEPTH:
         for key, item in value.items():
-            name = str(key).lower().replace("_", "").replace("-", "")
+            name = _name(key)
             if whole or name in _WORDS or name in _ERRORS or name == "type":
                 inside = whole or name in _ERRORS or name == "detail"
                 yield from _words(item, whole=inside, depth=depth + 1)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 from plano_asgi.signals.arguments import canonical, is_variation, read_arguments
 from plano_asgi.signals.base import Row, Signal
-from plano_asgi.signals.results import answered_calls, is_fruitless
+from plano_asgi.signals.results import answered_calls, is_fruitless, positions_of_trouble
 
 RETRY_CALLS = 3
 DRIFT_CALLS = 3
@@ -24,46 +22,43 @@ REPEATED_SHARE = 0.5
 """Of a cycle's calls: so many have to be the ones of the cycle before, or to bring nothing."""
 
 
-@dataclass(frozen=True)
 class _Call:
-    """A call and its result; read only as far as somebody asks."""
+    """A call and its result; *in_trouble*: which was an error."""
 
-    row: Row
-    answer: Row | None
+    __slots__ = ("answer", "arguments", "is_lost", "key", "row")
 
-    @cached_property
-    def arguments(self) -> Any:
-        return read_arguments(self.row.text)
+    def __init__(self, row: Row, answer: Row | None, *, in_trouble: bool) -> None:
+        self.row = row
+        self.answer = answer
+        self.arguments = read_arguments(row.text)
+        self.key: tuple[str, Hashable] = (row.name, canonical(self.arguments))
+        self.is_lost = True if in_trouble else None
 
-    @cached_property
-    def key(self) -> tuple[str, Hashable]:
-        return self.row.name, canonical(self.arguments)
-
-    @cached_property
+    @property
     def is_fruitless(self) -> bool:
-        return self.answer is not None and is_fruitless(self.answer)
+        """Whether it has to be made again; read when first asked."""
+        if self.is_lost is None:
+            self.is_lost = self.answer is not None and is_fruitless(self.answer)
+        return self.is_lost
 
     @property
     def result(self) -> str:
         return "" if self.answer is None else self.answer.text.strip()
 
 
-@dataclass(frozen=True)
 class _Step:
     """The calls of one turn of the model: several were made side by side."""
 
-    calls: tuple[_Call, ...]
+    __slots__ = ("calls", "name", "only")
 
-    @cached_property
-    def name(self) -> str:
-        return "+".join(sorted({call.row.name for call in self.calls}))
-
-    @property
-    def only(self) -> _Call | None:
-        return self.calls[0] if len(self.calls) == 1 else None
+    def __init__(self, calls: Sequence[_Call]) -> None:
+        self.calls = calls
+        self.only = calls[0] if len(calls) == 1 else None
+        names = {call.row.name for call in calls}
+        self.name = "+".join(sorted(names)) if len(names) > 1 else calls[0].row.name
 
 
-def loops(rows: Sequence[Row]) -> Iterator[Signal]:
+def loops(rows: Sequence[Row], *, in_trouble: Container[int] | None = None) -> Iterator[Signal]:
     """
     ``execution.loops.*`` between one message of a person and the next.
 
@@ -76,15 +71,18 @@ def loops(rows: Sequence[Row]) -> Iterator[Signal]:
     The index is the first call's. Metadata: ``loop_type``, ``start_index``, ``end_index``, and
     ``tool_name`` with ``call_count`` (and ``variation_count``), or ``pattern`` with
     ``cycle_count``.
+
+    Args:
+        in_trouble: The positions of results that are errors for sure, where somebody has read
+            them already.
     """
-    results: Mapping[int, Row] | None = None
+    calls: _Calls | None = None
     for blocks in _segments(rows):
         names = Counter(rows[at].name for block in blocks for at in block)
         if max(names.values(), default=0) < LEAST_CALLS:
             continue
-        if results is None:
-            results = {call: rows[at] for at, call in answered_calls(rows).items()}
-        steps = [step for block in blocks for step in _steps(rows, block, results)]
+        calls = calls or _Calls(rows, in_trouble)
+        steps = [step for block in blocks for step in _steps(rows, block, calls)]
         retries = list(_retries(steps))
         yield from (signal for _, signal in retries)
         retried = {step for positions, _ in retries for step in positions}
@@ -95,22 +93,44 @@ def loops(rows: Sequence[Row]) -> Iterator[Signal]:
 # --------------------------------------------------------------------------- steps
 
 
+class _Calls:
+    """The calls of a window by their positions, each with its result."""
+
+    def __init__(self, rows: Sequence[Row], in_trouble: Container[int] | None) -> None:
+        self._rows = rows
+        self._answers = {call: at for at, call in answered_calls(rows).items()}
+        self._in_trouble = positions_of_trouble(rows) if in_trouble is None else in_trouble
+
+    def at(self, positions: Iterable[int]) -> _Step:
+        """Those at *positions*, as one step."""
+        return _Step([self._call(at) for at in positions])
+
+    def _call(self, at: int) -> _Call:
+        answer = self._answers.get(at, -1)
+        result = self._rows[answer] if answer >= 0 else None
+        return _Call(self._rows[at], result, in_trouble=answer in self._in_trouble)
+
+
 def _segments(rows: Sequence[Row]) -> Iterator[list[list[int]]]:
     """Between two messages of a person: the positions of calls, adjacent ones together."""
     blocks: list[list[int]] = []
+    last = -1
     for at, row in enumerate(rows):
         if row.kind == "human":
-            yield blocks
-            blocks = []
+            if blocks:
+                yield blocks
+                blocks = []
         elif row.kind == "function_call":
-            if at and blocks and rows[at - 1].kind == "function_call":
+            if blocks and last == at - 1:
                 blocks[-1].append(at)
             else:
                 blocks.append([at])
-    yield blocks
+            last = at
+    if blocks:
+        yield blocks
 
 
-def _steps(rows: Sequence[Row], block: list[int], results: Mapping[int, Row]) -> Iterator[_Step]:
+def _steps(rows: Sequence[Row], block: list[int], calls: _Calls) -> Iterator[_Step]:
     """
     Calls with nothing between them are side by side where they are of one message, or where
     several of their results come together after them.
@@ -120,10 +140,10 @@ def _steps(rows: Sequence[Row], block: list[int], results: Mapping[int, Row]) ->
     batch: list[int] = []
     for at in block:
         if batch and not together and rows[at].index != rows[batch[-1]].index:
-            yield _Step(tuple(_Call(rows[i], results.get(i)) for i in batch))
+            yield calls.at(batch)
             batch = []
         batch.append(at)
-    yield _Step(tuple(_Call(rows[i], results.get(i)) for i in batch))
+    yield calls.at(batch)
 
 
 # --------------------------------------------------------------------------- retry

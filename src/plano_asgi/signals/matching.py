@@ -7,22 +7,24 @@ were found: what is negated, asked, supposed, reported or material to work on is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import chain
 from typing import NamedTuple
 
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.signals import text as texts
+from plano_asgi.signals.automaton import Automaton, Span
 from plano_asgi.signals.base import Row
 from plano_asgi.signals.lexicon import Lexicon
-from plano_asgi.signals.phrases import Automaton, Span
+from plano_asgi.signals.saying import Saying, skimmed
+from plano_asgi.signals.spelling import Spelling
 from plano_asgi.signals.text import ENDS, MARKS, STOP
 
 NEAR_WORDS = 3
 MISSPELT = 0.9
 """The confidence of a phrase found with a word misspelt."""
-_SHORTEST_MISSPELT = 4
 MAX_SPANS = 64
 MAX_CONTEXT_SPANS = 128
 """How many finds in one text are looked at: saying one word 500 times must not cost 500 squared."""
@@ -62,25 +64,30 @@ class Hit:
         return self.end - self.start
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(Saying):
     """
     A text, read.
 
     Args:
-        raw: The text, bounded.
         words: Its words in their usual spelling, without fillers, between marks.
         content: Those that say what it is about.
         hits: The best hit of each leaf and kind.
     """
 
-    raw: str
-    words: tuple[str, ...]
-    content: frozenset[str]
-    hits: Mapping[str, Hit]
+    __slots__ = ("hits", "words")
 
-    def spoken(self) -> list[str]:
-        """The words without the marks."""
+    def __init__(
+        self, raw: str, words: Sequence[str], content: Set[str], hits: Mapping[str, Hit]
+    ) -> None:
+        super().__init__(raw, content)
+        self.words, self.hits = words, hits
+
+    @property
+    def content(self) -> Set[str]:
+        """The words that say what the text is about."""
+        return self.sample
+
+    def _speak(self) -> Sequence[str]:
         return [word for word in self.words if word not in MARKS]
 
 
@@ -101,65 +108,38 @@ class Reader:
     def __init__(self, lexicon: Lexicon, *, max_chars: int = 2000, memo_texts: int = 256) -> None:
         self.lexicon = lexicon
         self._max_chars = max_chars
-        self._spelling = _spelling(lexicon)
-        self._phrases = Automaton(_phrases(lexicon), spell=self._spelled, words=lexicon.words)
-        self._context = Automaton(_context(lexicon), spell=self._spelled, words=lexicon.words)
-        self._misspelt = self._misspellings()
-        self._spelling |= self._misspelt
+        self._spelling = Spelling(lexicon)
+        self._phrases = self._automaton(_phrases(lexicon))
+        self._context = self._automaton(_context(lexicon))
+        self._spelling.teach(self._phrases.vocabulary, self._context.vocabulary)
         self._empty = lexicon.stopwords | MARKS
         self._guards = {key: entry.guards for key, entry in lexicon.entries.items()}
+        self.memo_texts = memo_texts
         self.read = lru_cache(maxsize=memo_texts)(self._read)
+        self.skim = lru_cache(maxsize=memo_texts)(partial(skimmed, max_chars=max_chars))
+
+    def said(self, row: Row) -> Saying | None:
+        """What a person said, read, or a model, skimmed; ``None`` of other rows and no text."""
+        if not row.text:
+            return None
+        if row.kind == "human":
+            return self.read(row.text)
+        return self.skim(row.text) if row.kind == "gpt" else None
 
     def human(self, rows: Sequence[Row]) -> Iterator[tuple[Row, Reading]]:
         """The rows of people that have words, each with its reading."""
         return ((row, self.read(row.text)) for row in rows if row.kind == "human" and row.text)
 
-    def _spelled(self, word: str) -> list[str]:
-        return self._words(texts.tokens(texts.fold(word)))
-
-    def _misspellings(self) -> dict[str, str]:
-        """Wrong spelling to right; where two words claim one, neither has it."""
-        lexicon, vocabulary = self.lexicon, self._phrases.vocabulary
-        known = (
-            vocabulary
-            | self._context.vocabulary
-            | self._spelling.keys()
-            | lexicon.real_words
-            | lexicon.stopwords
-        )
-        found: dict[str, str] = {}
-        for word in vocabulary:
-            if len(word) >= _SHORTEST_MISSPELT and word.isalpha():
-                for wrong in texts.misspellings(word) - known:
-                    found[wrong] = "" if found.get(wrong, word) != word else word
-        return {wrong: word for wrong, word in found.items() if word}
-
-    def _words(self, tokens: Iterable[str]) -> list[str]:
-        spelled = self._spelling.get
-        return " ".join([spelled(token, token) for token in tokens]).split()
-
-    def _short(self, token: str) -> str:
-        """An elongated word as it is usually spelt."""
-        for letters in (1, 2):
-            short = texts.shortened(token, letters)
-            if short in self._phrases.vocabulary or short in self._spelling:
-                return short
-        return short
+    def _automaton(self, phrases: Iterator[tuple[str, _Label]]) -> Automaton:
+        return Automaton(phrases, spell=self._spelling.spell, words=self.lexicon.words)
 
     def _read(self, text: str) -> Reading:
         raw = texts.truncate(text, self._max_chars)
         said = texts.without_quoted(raw, texts.fold(raw))
-        tokens = texts.tokens(said)
-        if texts.has_elongated(said):
-            tokens = [self._short(token) for token in tokens]
-        words = [STOP, *self._words(tokens), STOP]
+        words = (STOP, *chain.from_iterable(map(self._spelling.__getitem__, said.split(" "))), STOP)
         spans = self._phrases.find(words)
-        return Reading(
-            raw=raw,
-            words=tuple(words),
-            content=frozenset(words) - self._empty,
-            hits=self._hits(raw, said, words, spans) if spans else {},
-        )
+        hits = self._hits(raw, said, words, spans) if spans else {}
+        return Reading(raw, words, frozenset(words) - self._empty, hits)
 
     def _hits(
         self, raw: str, said: str, words: Sequence[str], spans: Sequence[Span]
@@ -175,7 +155,7 @@ class Reader:
         places = self._places(said) if found else []
         best: dict[str, Hit] = {}
         for span in found:
-            hit = self._hit(raw, span, places)
+            hit = self._hit(raw, said, span, places)
             known = best.get(hit.key)
             if known is None or (hit.confidence, hit.length) > (known.confidence, known.length):
                 best[hit.key] = hit
@@ -191,31 +171,24 @@ class Reader:
             return False
         return _SCOPES[self.lexicon.guards[label.key].scope](other, hit, words)
 
-    def _places(self, said: str) -> list[tuple[int, int, bool]]:
-        """Of each word: its first character, one past its last, whether it was misspelt."""
-        places = [(0, 0, False)]
-        elongated = texts.has_elongated(said)
+    def _places(self, said: str) -> list[tuple[int, int]]:
+        """Of each word: its first character, and one past its last."""
+        places = [(0, 0)]
         for match in texts.TOKEN.finditer(said):
-            token = self._short(match[0]) if elongated else match[0]
-            place = (match.start(), match.end(), token in self._misspelt)
-            places += [place] * len(self._words((token,)))
-        return [*places, (len(said), len(said), False)]
+            places += [match.span()] * len(self._spelling[match[0]])
+        return [*places, (len(said), len(said))]
 
-    def _hit(self, raw: str, span: Span, places: Sequence[tuple[int, int, bool]]) -> Hit:
+    def _hit(self, raw: str, said: str, span: Span, places: Sequence[tuple[int, int]]) -> Hit:
         covered = places[span.start : span.end]
+        slipped = any(self._spelling.is_slip(said[start:end]) for start, end in covered)
         return Hit(
             key=span.label.key,
             phrase=span.label.phrase,
             snippet=texts.snippet_around(raw, covered[0][0], covered[-1][1]),
             start=span.start,
             end=span.end,
-            confidence=MISSPELT if any(wrong for _, _, wrong in covered) else 1.0,
+            confidence=MISSPELT if slipped else 1.0,
         )
-
-
-def _spelling(lexicon: Lexicon) -> dict[str, str]:
-    """A spelling to the words it stands for; a filler to none, which is a space."""
-    return {**texts.MARK_OF, **lexicon.spelling, **dict.fromkeys(lexicon.fillers, " ")}
 
 
 def _phrases(lexicon: Lexicon) -> Iterator[tuple[str, _Label]]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from plano_asgi.signals.base import Detector, Row, Signal
 from plano_asgi.signals.lexicon import Lexicon
-from plano_asgi.signals.matching import Reader
-from plano_asgi.signals.stagnation import Said, asks_for_more, likeness
+from plano_asgi.signals.matching import Reader, Reading
+from plano_asgi.signals.stagnation import asks_for_more, likeness
 from plano_asgi.signals.text import snippet_around
 
 REPHRASED_CONFIDENCE = 0.8
@@ -33,28 +33,28 @@ def misalignment(reader: Reader) -> Detector:
     """
 
     def detect(rows: Sequence[Row]) -> Iterable[Signal]:
-        before: Said | None = None
+        before: tuple[Row, Reading] | None = None
         asked = False
         for row in rows:
             if row.kind == "gpt":
                 asked = row.text.rstrip().endswith("?")
             elif row.kind == "human" and row.text:
-                now = Said(row, reader.read(row.text))
-                if found := _said(now, asked) or (before and _again(reader.lexicon, before, now)):
+                now = reader.read(row.text)
+                found = _said(row, now, asked) if now.hits else None
+                if found or (before and (found := _again(reader.lexicon, *before, row, now))):
                     yield found
-                before = now
+                before = row, now
 
     return detect
 
 
-def _said(now: Said, asked: bool) -> Signal | None:
+def _said(row: Row, now: Reading, asked: bool) -> Signal | None:
     """What the words say; a bare "no, the other" is an answer if it was *asked* for."""
-    hits = now.reading.hits if now.reading else {}
     for key, leaf in _ORDER.items():
-        if (hit := hits.get(f"{_CATEGORY}.{key}")) and not (asked and key == _CONTRADICTION):
+        if (hit := now.hits.get(f"{_CATEGORY}.{key}")) and not (asked and key == _CONTRADICTION):
             return Signal(
                 type=f"{_CATEGORY}.{leaf}",
-                message_index=now.row.index,
+                message_index=row.index,
                 confidence=hit.confidence,
                 snippet=hit.snippet,
                 metadata={"pattern_type": leaf, "pattern": hit.phrase},
@@ -62,34 +62,37 @@ def _said(now: Said, asked: bool) -> Signal | None:
     return None
 
 
-def _again(lexicon: Lexicon, old: Said, new: Said) -> Signal | None:
+def _again(lexicon: Lexicon, asked: Row, old: Reading, row: Row, new: Reading) -> Signal | None:
     """A ``rephrase`` that does not announce itself: the same content in another sentence."""
     overlap = _overlap(lexicon, new, old)
     if not overlap or likeness(new, old, lexicon.stopwords):
         return None
     return Signal(
         type=f"{_CATEGORY}.rephrase",
-        message_index=new.row.index,
+        message_index=row.index,
         confidence=REPHRASED_CONFIDENCE,
-        snippet=snippet_around(new.raw, 0, min(40, len(new.raw))),
+        snippet=snippet_around(new.raw, 0, min(40, new.size)),
         metadata={
             "pattern_type": "semantic_rephrase",
-            "compared_to": old.row.index,
+            "compared_to": asked.index,
             "similarity": round(overlap, 4),
         },
     )
 
 
-def _overlap(lexicon: Lexicon, new: Said, old: Said) -> float:
+def _overlap(lexicon: Lexicon, new: Reading, old: Reading) -> float:
     """The share of the shorter text's content that both have; 0.0 if it is another request."""
-    if not MIN_LENGTH_RATIO <= len(new.raw) / len(old.raw) <= 1 / MIN_LENGTH_RATIO:
+    if not MIN_LENGTH_RATIO * old.size <= new.size <= old.size / MIN_LENGTH_RATIO:
         return 0.0
     # Words are counted before they are stemmed: few pairs of messages share any.
-    if len(new.sample & old.sample) < MIN_SAME_WORDS:
+    if len(new.content & old.content) < MIN_SAME_WORDS:
         return 0.0
-    if new.words[0] in lexicon.affirmations or asks_for_more(lexicon, new.words):
+    words = new.spoken()
+    if words[0] in lexicon.affirmations or asks_for_more(lexicon, words):
         return 0.0
-    ours, theirs = _content(lexicon, new.words), _content(lexicon, old.words)
+    if new.names() - old.names():
+        return 0.0
+    ours, theirs = _content(lexicon, words), _content(lexicon, old.spoken())
     smaller = min(len(ours), len(theirs))
     if smaller < MIN_CONTENT_WORDS:
         return 0.0
@@ -97,7 +100,7 @@ def _overlap(lexicon: Lexicon, new: Said, old: Said) -> float:
     added, dropped = ours.keys() - common, theirs.keys() - common
     if len(common) < MIN_OVERLAP * smaller or len(added) > MAX_NEW_SHARE * len(ours):
         return 0.0
-    if new.names - old.names or (added and dropped and _replaced(ours, theirs, common)):
+    if added and dropped and _replaced(ours, theirs, common):
         return 0.0
     return len(common) / smaller
 

@@ -9,7 +9,7 @@ error (documents, search results, code, logs that were read) is no trouble.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,45 +18,51 @@ from plano_asgi.signals import json_results, text_results
 from plano_asgi.signals.base import Row
 from plano_asgi.signals.text_patterns import NOTHING_FOUND
 from plano_asgi.signals.text_results import Said
-from plano_asgi.signals.trouble_words import plain_words
+from plano_asgi.signals.trouble_phrases import Words
 
 MAX_SAID = 600
 """Characters of a result that are looked at for what went wrong."""
 _SNIPPET = 160
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Trouble:
     """
     A result that is an error, or may be one.
 
     Args:
-        words: What it says of it, in the form of ``plain_words``.
-        snippet: The same as it stands, short.
+        said: What it says of it.
         is_sure: An error for sure; else only a short text that may be one.
-        is_terse: A short text as machines write them.
-        status: Its HTTP status or JSON-RPC code, where it tells one.
     """
 
-    words: str
-    snippet: str
+    said: Said
     is_sure: bool
-    is_terse: bool = False
-    status: int | None = None
+
+    @property
+    def words(self) -> Words:
+        """What it says, word by word."""
+        return Words(self.said.text[:MAX_SAID])
+
+    @property
+    def snippet(self) -> str:
+        """The same as it stands, short and on one line."""
+        return " ".join(self.said.text[:_SNIPPET].split())
 
 
-def trouble_of(row: Row) -> Trouble | None:
-    """What is wrong by the result that *row* is; ``None``: nothing, as far as it says."""
-    if row.is_error is False:
+def trouble_of(text: str, is_error: bool | None = None) -> Trouble | None:
+    """What is wrong by a result (see ``Row``); ``None``: nothing, as far as it says."""
+    if is_error is False:
         return None
-    text = row.text.strip()
-    is_sure = row.is_error is True
-    said = _said(text, is_sure)
-    if said is None:
-        return None
-    told = said.text[:MAX_SAID]
-    snippet = " ".join(told[:_SNIPPET].split())
-    return Trouble(plain_words(told), snippet, said.is_sure or is_sure, said.is_terse, said.status)
+    is_sure = is_error is True
+    said = _said(text.strip(), is_sure)
+    return Trouble(said, said.is_sure or is_sure) if said is not None else None
+
+
+def positions_of_trouble(rows: Sequence[Row]) -> Set[int]:
+    """Where in *rows* results are that are errors for sure."""
+    results = ((at, row) for at, row in enumerate(rows) if row.kind == "observation")
+    found = ((at, trouble_of(row.text, row.is_error)) for at, row in results)
+    return {at for at, trouble in found if trouble is not None and trouble.is_sure}
 
 
 def _said(text: str, is_sure: bool) -> Said | None:
@@ -66,7 +72,7 @@ def _said(text: str, is_sure: bool) -> Said | None:
         except ValueError:
             return text_results.said_in(text, is_sure=is_sure, only_heads=True)
         said = json_results.said_in(value)
-        if said is None and is_sure:
+        if is_sure and (said is None or said.speaks_of_errors):
             return text_results.said_in(json_results.all_words(value) or text, is_sure=True)
         return said
     return text_results.said_in(text, is_sure=is_sure)
@@ -113,12 +119,9 @@ _COUNTS = ("count", "total", "total_results", "totalcount", "num_results", "foun
 
 
 def is_fruitless(row: Row) -> bool:
-    """Whether the call that the result *row* is of has to be made again: trouble, or nothing."""
+    """Whether the result *row* brings nothing, trouble apart."""
     text = row.text.strip()
-    if row.is_error or (text and _is_empty(text)):
-        return True
-    trouble = trouble_of(row)
-    return trouble is not None and trouble.is_sure
+    return bool(row.is_error) or bool(text and _is_empty(text))
 
 
 def _is_empty(text: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice, repeat
 from typing import Any, TypeAlias
 
 from plano_asgi._json import dumps_str, loads
@@ -58,13 +57,16 @@ def rows_of(
     places, end = _PLACES.get(dialect, _one_each)(messages, start)
     newest: list[Row] = []
     if answer:
-        newest += reversed(_assistant(answer, repeat(end)))
+        newest += reversed(_assistant(answer, end))
     for message, place in zip(reversed(messages), reversed(places), strict=True):
         if len(newest) >= max_rows:
             break
         if reader := _READERS.get(message.role):
             newest += reversed(reader(message.parts, place))
-    return [bounded(row, max_text) for row in reversed(newest[:max_rows])]
+    return [
+        row if len(row.text) <= max_text else bounded(row, max_text)
+        for row in reversed(newest[:max_rows])
+    ]
 
 
 def bounded(row: Row, max_text: int = MAX_TEXT) -> Row:
@@ -82,29 +84,29 @@ def bounded(row: Row, max_text: int = MAX_TEXT) -> Row:
 
 # --------------------------------------------------------------------------- parts
 
-_Places: TypeAlias = Iterable[int]
-"""The index of each part of a message."""
+_Place: TypeAlias = int | Sequence[int]
+"""The index of a message, or of each of its parts."""
 _SAID = (TextPart, RefusalPart)
 
 
-def _user(parts: Sequence[Part], places: _Places) -> list[Row]:
-    if parts and all(isinstance(part, OpaquePart) for part in parts):
-        return _tools(parts, places)  # an item that only its dialect knows is nobody's turn
-    return [Row(kind="human", text=_text(parts), index=next(iter(places)))]
+def _user(parts: Sequence[Part], place: _Place) -> list[Row]:
+    if parts and isinstance(parts[0], OpaquePart) and all(map(_is_opaque, parts)):
+        return _tools(parts, place)  # an item that only its dialect knows is nobody's turn
+    return [Row(kind="human", text=_text(parts), index=_index(place, 0))]
 
 
-def _assistant(parts: Sequence[Part], places: _Places) -> list[Row]:
+def _assistant(parts: Sequence[Part], place: _Place) -> list[Row]:
     text = _text(parts)
-    if not text.strip():
-        return _tools(parts, places)
-    places = list(islice(places, len(parts)))
-    first = next(i for part, i in zip(parts, places, strict=True) if isinstance(part, _SAID))
-    return [Row(kind="gpt", text=text, index=first), *_tools(parts, places)]
+    if not text or text.isspace():
+        return _tools(parts, place)
+    first = next(at for at, part in enumerate(parts) if isinstance(part, _SAID))
+    said = Row(kind="gpt", text=text, index=_index(place, first))
+    return [said] if len(parts) == 1 else [said, *_tools(parts, place)]
 
 
-def _tools(parts: Sequence[Part], places: _Places) -> list[Row]:
+def _tools(parts: Sequence[Part], place: _Place) -> list[Row]:
     rows: list[Row] = []
-    for part, index in zip(parts, places, strict=False):
+    for at, part in enumerate(parts):
         if isinstance(part, ToolCallPart):
             rows.append(
                 Row(
@@ -112,7 +114,7 @@ def _tools(parts: Sequence[Part], places: _Places) -> list[Row]:
                     text=part.arguments,
                     name=part.name,
                     call_id=part.id,
-                    index=index,
+                    index=_index(place, at),
                 )
             )
         elif isinstance(part, ToolResultPart):
@@ -123,20 +125,29 @@ def _tools(parts: Sequence[Part], places: _Places) -> list[Row]:
                     call_id=part.call_id,
                     # False is also what a dialect says that has no such field.
                     is_error=part.is_error or None,
-                    index=index,
+                    index=_index(place, at),
                 )
             )
         elif isinstance(part, OpaquePart):
-            rows += server_rows(part.raw, index)
+            rows += server_rows(part.raw, _index(place, at))
     return rows
 
 
+def _index(place: _Place, at: int) -> int:
+    return place if isinstance(place, int) else place[at]
+
+
+def _is_opaque(part: Part) -> bool:
+    return isinstance(part, OpaquePart)
+
+
 def _text(parts: Sequence[Part]) -> str:
-    texts = [part.text for part in parts if isinstance(part, _SAID)]
-    return "\n".join(texts)
+    if len(parts) == 1 and isinstance(only := parts[0], _SAID):
+        return only.text
+    return "\n".join([part.text for part in parts if isinstance(part, _SAID)])
 
 
-_READERS: Mapping[str, Callable[[Sequence[Part], _Places], list[Row]]] = {
+_READERS: Mapping[str, Callable[[Sequence[Part], _Place], list[Row]]] = {
     "user": _user,
     "assistant": _assistant,
     "tool": _tools,
@@ -144,34 +155,34 @@ _READERS: Mapping[str, Callable[[Sequence[Part], _Places], list[Row]]] = {
 
 # --------------------------------------------------------------------------- places
 
-_Placing: TypeAlias = Callable[[Sequence[Message], int], tuple[list[_Places], int]]
+_Placing: TypeAlias = Callable[[Sequence[Message], int], tuple[Sequence[_Place], int]]
 
 
-def _one_each(messages: Sequence[Message], start: int) -> tuple[list[_Places], int]:
+def _one_each(messages: Sequence[Message], start: int) -> tuple[Sequence[_Place], int]:
     end = start + len(messages)
-    return [repeat(index) for index in range(start, end)], end
+    return range(start, end), end
 
 
-def _turns(messages: Sequence[Message], start: int) -> tuple[list[_Places], int]:
+def _turns(messages: Sequence[Message], start: int) -> tuple[Sequence[_Place], int]:
     """Tool results and the words after them are one turn; what the head says is none."""
-    places: list[_Places] = []
+    places: list[_Place] = []
     index, before = start - 1, ""
     for message in messages:
         is_head = message.role == "system" and not places
         if not is_head and (before, message.role) != ("tool", "user"):
             index += 1
-        places.append(repeat(max(start, index)))
+        places.append(max(start, index))
         before = message.role
     return places, index + 1
 
 
-def _items(messages: Sequence[Message], start: int) -> tuple[list[_Places], int]:
+def _items(messages: Sequence[Message], start: int) -> tuple[Sequence[_Place], int]:
     """Reasoning, calls and results are items of their own; a message's texts are one."""
-    places: list[_Places] = []
+    places: list[_Place] = []
     index = start
     for message in messages:
         if message.extras.get("openai.responses", {}).get("instructions"):
-            places.append(repeat(index))
+            places.append(index)
             continue
         own: list[int] = []
         was_content = False

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from plano_asgi.signals import text as texts
 from plano_asgi.signals.base import Detector, Row, Signal, TurnMetrics
 from plano_asgi.signals.lexicon import Lexicon
-from plano_asgi.signals.matching import Reader, Reading
+from plano_asgi.signals.matching import Reader
+from plano_asgi.signals.saying import Saying
 
 DECAY_PER_TURN = 0.25
 DRAGGING_BELOW = 0.5
@@ -21,7 +22,6 @@ MIN_NEAR_WORDS = 5
 LONG_WORDS = 12
 """From so many words on, a near duplicate may differ in what it is about; a shorter one may not."""
 OPENING_WORDS = 4
-SAMPLE_CHARS = 120
 SAMPLE_OVERLAP = 0.5
 _DRAGGING = "interaction.stagnation.dragging"
 _REPETITION = "interaction.stagnation.repetition"
@@ -68,98 +68,57 @@ def stagnation(reader: Reader, *, baseline_turns: int = 5) -> Detector:
     return detect
 
 
-class Said:
-    """
-    One text and what comparing it needs.
-
-    Args:
-        row: Where it was said.
-        reading: Of a person's text.
-    """
-
-    __slots__ = ("_words", "raw", "reading", "row", "sample")
-
-    def __init__(self, row: Row, reading: Reading | None = None) -> None:
-        self.row, self.reading = row, reading
-        self._words: list[str] | None = None
-        self.sample: Set[str]
-        """Some of the words, enough to tell most texts apart."""
-        if reading:
-            self.raw, self.sample = reading.raw, reading.content
-        else:
-            self.raw = raw = texts.truncate(row.text)
-            self.sample = set(f"{raw[:SAMPLE_CHARS]} {raw[-SAMPLE_CHARS:]}".split())
-
-    @property
-    def words(self) -> list[str]:
-        """The words, folded; of a person's text in their usual spelling."""
-        if self._words is None:
-            if self.reading:
-                self._words = self.reading.spoken()
-            else:
-                self._words = [w for w in texts.tokens(texts.fold(self.raw)) if w[0].isalnum()]
-        return self._words
-
-    @property
-    def names(self) -> set[str]:
-        """Numbers, and words with a capital that do not begin the text."""
-        words = [word.strip(".,;:!?\"'()") for word in self.raw.split()]
-        return {
-            word.lower()
-            for i, word in enumerate(words)
-            if (i and word[:1].isupper()) or any(map(str.isdigit, word))
-        }
-
-
-def likeness(new: Said, old: Said, stopwords: frozenset[str]) -> float:
+def likeness(new: Saying, old: Saying, stopwords: frozenset[str]) -> float:
     """
     1.0 for the same words in the same order, at least ``NEAR_DUPLICATE`` for nearly so, else 0.0.
 
     Lengths are compared before words, and samples before whole texts. Texts that differ in a
     number or a name are two texts, however much they share.
     """
+    if not MIN_LENGTH_RATIO * old.size <= new.size <= old.size / MIN_LENGTH_RATIO:
+        return 0.0
     if new.raw == old.raw:
         return 1.0
-    if not MIN_LENGTH_RATIO <= len(new.raw) / len(old.raw) <= 1 / MIN_LENGTH_RATIO:
-        return 0.0
     common = len(new.sample & old.sample)
     if common < SAMPLE_OVERLAP * (len(new.sample) + len(old.sample) - common) or not common:
         return 0.0
-    if new.words == old.words:
+    ours, theirs = new.spoken(), old.spoken()
+    if ours == theirs:
         return 1.0
-    if min(len(new.words), len(old.words)) < MIN_NEAR_WORDS:
+    if min(len(ours), len(theirs)) < MIN_NEAR_WORDS or new.names() != old.names():
         return 0.0
-    ours, theirs = Counter(new.words), Counter(old.words)
+    return _shared(new, old, stopwords)
+
+
+def _shared(new: Saying, old: Saying, stopwords: frozenset[str]) -> float:
+    """The share of words both have, each counted as often as it is said; 0.0 if too few."""
+    ours, theirs = Counter(new.spoken()), Counter(old.spoken())
     common = (ours & theirs).total()
     similarity = common / (ours.total() + theirs.total() - common)
-    if similarity < NEAR_DUPLICATE or new.names != old.names:
+    if similarity < NEAR_DUPLICATE:
         return 0.0
     differ = set((ours - theirs) + (theirs - ours))
-    if min(len(new.words), len(old.words)) < LONG_WORDS and not differ <= stopwords:
+    if min(ours.total(), theirs.total()) < LONG_WORDS and not differ <= stopwords:
         return 0.0
     return similarity
 
 
 def _repetitions(reader: Reader, rows: Sequence[Row]) -> Iterator[Signal]:
-    before: dict[str, deque[Said]] = {
+    before: dict[str, deque[tuple[int, Saying]]] = {
         "human": deque(maxlen=LOOKBACK),
         "gpt": deque(maxlen=LOOKBACK),
     }
-    lexicon, asked_again = reader.lexicon, False
+    lexicon = reader.lexicon
     for row in rows:
-        if row.kind not in ("human", "gpt") or not row.text:
+        if (said := reader.said(row)) is None:
             continue
-        reading = reader.read(row.text) if row.kind == "human" else None
-        said = Said(row, reading)
-        if reading:
-            asked_again = not lexicon.repeats.isdisjoint(reading.words)
         similarity, index = 0.0, -1
-        for old in before[row.kind]:
-            if (alike := likeness(said, old, lexicon.stopwords)) >= max(similarity, NEAR_DUPLICATE):
-                similarity, index = alike, old.row.index
-        if similarity and (_counts(lexicon, said) if reading else not asked_again):
-            yield from _repeated(said, similarity, index)
-        before[row.kind].append(said)
+        for place, old in before[row.kind]:
+            if (alike := likeness(said, old, lexicon.stopwords)) and alike >= similarity:
+                similarity, index = alike, place
+        if similarity and _counts(lexicon, row, said, before["human"]):
+            yield _repeated(row, said, similarity, index)
+        before[row.kind].append((row.index, said))
 
 
 def asks_for_more(lexicon: Lexicon, words: Sequence[str]) -> bool:
@@ -167,27 +126,31 @@ def asks_for_more(lexicon: Lexicon, words: Sequence[str]) -> bool:
     return not lexicon.followups.isdisjoint(words[:OPENING_WORDS])
 
 
-def _counts(lexicon: Lexicon, said: Said) -> bool:
-    """Whether saying this again is more than to agree, or to ask for more of the same."""
-    words = said.words
-    if lexicon.stopwords.issuperset(words) or words[0] in lexicon.affirmations:
+def _counts(lexicon: Lexicon, row: Row, said: Saying, asked: Sequence[tuple[int, Saying]]) -> bool:
+    """
+    Whether saying this again is more than to agree, or to ask for more of the same; of an answer,
+    whether nobody asked to hear it again.
+    """
+    words = said.spoken()
+    if row.kind == "gpt":
+        is_wanted = asked and not lexicon.repeats.isdisjoint(asked[-1][1].spoken())
+        return len(words) >= MIN_NEAR_WORDS and not is_wanted
+    if len(words) < MIN_EXACT_WORDS or lexicon.stopwords.issuperset(words):
         return False
-    return not asks_for_more(lexicon, words)
+    return words[0] not in lexicon.affirmations and not asks_for_more(lexicon, words)
 
 
-def _repeated(said: Said, similarity: float, index: int) -> Iterator[Signal]:
-    if len(said.words) < (MIN_EXACT_WORDS if said.reading else MIN_NEAR_WORDS):
-        return
+def _repeated(row: Row, said: Saying, similarity: float, index: int) -> Signal:
     kind: Literal["exact", "near_duplicate"] = "exact" if similarity == 1 else "near_duplicate"
-    yield Signal(
+    return Signal(
         type=_REPETITION,
-        message_index=said.row.index,
+        message_index=row.index,
         confidence=similarity,
-        snippet=texts.snippet_around(said.raw, 0, min(40, len(said.raw))),
+        snippet=texts.snippet_around(said.raw, 0, min(40, said.size)),
         metadata={
             "repetition_type": kind,
             "compared_to": index,
             "similarity": round(similarity, 4),
-            "role": "user" if said.reading else "assistant",
+            "role": "user" if row.kind == "human" else "assistant",
         },
     )

@@ -7,7 +7,6 @@ Every step keeps character positions, so that a finding points into the text as 
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 
 _FOLDED = str.maketrans(
     {
@@ -96,7 +95,7 @@ def without_quoted(text: str, folded: str) -> str:
         kept = _LINKED.sub(_blank, kept)
     if ":" in kept or ">" in kept or "\n" in kept:
         kept = _PASTED.sub(_blank, kept)
-    if '"' in kept or any(mark in kept for mark in _OPENING):
+    if '"' in kept or ("'" in kept and any(map(kept.__contains__, _OPENING))):
         kept = _QUOTES.sub(_blank, kept)
     if "*" in kept:
         kept = _EMPHASIS.sub(lambda m: m[0].replace("*", " "), kept)
@@ -143,23 +142,3 @@ def _word_edge(text: str, left: int, start: int) -> int:
         return left
     space = text.find(" ", left, start)
     return start if space < 0 else space + 1
-
-
-_VOWELS = "aeiou"
-_SOUNDS_LIKE = {"c": "ks", "k": "c", "s": "cz", "z": "s", "f": "v", "v": "f", "y": "i"}
-
-
-def misspellings(word: str) -> set[str]:
-    """
-    What a hurried hand makes of *word*: a letter left out, doubled, swapped with the next, or
-    (from six letters on) a vowel or a sound-alike in the place of another. The first letter stays.
-    """
-    wrong = {word[:i] + word[i + 1 :] for i in range(1, len(word))}
-    wrong |= {word[: i + 1] + word[i:] for i in range(1, len(word))}
-    for i, (one, two) in enumerate(pairwise(word[1:]), start=1):
-        wrong.add(word[:i] + two + one + word[i + 2 :])
-    if len(word) >= 6:
-        for i, letter in enumerate(word[1:], start=1):
-            others = _VOWELS if letter in _VOWELS else _SOUNDS_LIKE.get(letter, "")
-            wrong |= {word[:i] + other + word[i + 1 :] for other in others}
-    return {text for text in wrong if len(text) >= 4} - {word}

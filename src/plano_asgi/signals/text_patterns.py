@@ -25,8 +25,13 @@ _REASONS = (
     "|precond|payload|client|server|error|locked|rate|timeout|<"
 )
 
-BEGINS_AS_ERROR = _any(
+BEGINS_WITH_ERROR_NAME = _any(
     rf"{_NAME}{_KIND}{_NONE}{_CODE}(?:[:\u2013\u2014>|=!-]|\.?$|\.\s|{_DOING})",
+    before=_LEAD,
+)
+"""An error for sure, however long the text is: it names one."""
+
+BEGINS_AS_FAILURE = _any(
     r"fatal\b",
     r"panic:",
     r"traceback\b",
@@ -41,13 +46,14 @@ BEGINS_AS_ERROR = _any(
     r"(?:http(?:/[\d.]+)?(?:\s?(?:status|error))?|error|(?:status|error|response)\scode"
     r"|(?:status|code)(?=\s?[:=]))(?:\s?code)?\W{0,3}[45]\d\d\b",
     rf"[45]\d\d\W{{1,3}}(?:{_REASONS})",
+    r"(?:\w{1,60}\.){1,6}(?:errors?|exceptions?|exc)\.\w{1,60}\s?(?::|$)",
     r"ora-\d+",
     r"sqlstate",
     r"\w*sh:\s",
     r"[\w./-]+:\s(?:line\s\d+:|command\snot\sfound|permission\sdenied|cannot\b|no\ssuch)",
     before=_LEAD,
 )
-"""For sure, however long the text is."""
+"""The same: it tells a failure."""
 
 BEGINS_AS_SHORT_ERROR = _any(
     r"(?:invalid|unknown|unsupported|unrecogni[sz]ed|malformed|illegal|undefined|unexpected"
@@ -86,6 +92,7 @@ SPEAKS_OF_ERRORS = _any(
     r"|results?\sfor|passed|stack\s?overflow|wikipedia|blog|posts?\b|podcast|book\b"
     r"|lyrics|novel|policy\b|weather|forecast"
     r"|(?:customers?|users?)\s(?:says?|said|reports?|reported|complain\w*))",
+    r"^\W*(?:\w+\s){1,3}?(?!\w*(?:status|address|access)\b)\w+s\s*[:=]\s*\d[\d.,]*%?(?:\s(?:out\s)?of\s\d+)?\W*$",
 )
 """Words of texts about errors; they take the meaning from a short text that might be one."""
 
@@ -101,7 +108,7 @@ IS_TITLE = _any(
 NOTHING_WRONG = _any(
     r"\b(?:no|0|zero|without(?:\sany)?|never)\s(?:\w+\s){0,2}?(?:errors?|conflicts?|timeouts?"
     r"|failures?|failed|issues?|problems?|warnings?|exceptions?)\b",
-    r"\b(?:has|have|was|were|is|are)\s(?:been\s)?(?:fixed|resolved|renewed|granted|restored|reset\b)",
+    r"\b(?:has|have|was|were|is|are)\s(?:been\s)?(?:fixed|resolved|renewed|granted|restored|reset\b(?!\sby))",
     r"\b(?:errors?|failures?|failed|conflicts?|timeouts?)\s*[:=]\s*(?:0|none|no|false|null)\s*"
     r"(?:$|[,.;\n])",
 )
@@ -135,12 +142,13 @@ IS_CONTENT = _any(
     r"\[?\d{4}-\d\d-\d\d[T ]\d\d:",
     r"\[?\d\d:\d\d:\d\d",
     r"\w{3}\s+\d+\s\d\d:\d\d:\d\d",
+    r"(?=[a-f]*\d)[0-9a-f]{6,40}\s+[a-z]",
     r"[\w.-]+\s*=\s*\S",
     r"[\w./-]+\.\w{1,5}:\d+:",
     before=r"^[^\S\n]*",
     flags=re.MULTILINE,
 )
-"""How lines of code, logs, lists, settings and documents begin."""
+"""How lines of code, logs, commits, lists, settings and documents begin."""
 
 ERROR_PAGE = re.compile(
     r"<(?:!doctype|html|head)[\s\S]{0,240}?<(?:title|h1)>\s*((?:error\s*)?[45]\d\d\b[^<]{0,80})",
@@ -152,13 +160,17 @@ EXIT_CODE = re.compile(
     r"(-?\d{1,3})\b",
     re.IGNORECASE,
 )
-STATUS = re.compile(
+_STATUS = (
     r"(?:\b(?:http|status|error|code|returned|response|got|failed\swith|received|mcp\serror)"
-    r"(?:/[\d.]+)?(?:\s?(?:status|error|response))?(?:\s?code)?\W{0,3}|\A\W{0,3})"
-    r"([45]\d\d|-32[67]\d\d)"
-    r"(?![\d.,%]\d|\d|\s?(?:ms|px|kb|mb|items|results|rows|lines|files)\b)",
-    re.IGNORECASE,
+    r"(?:/[\d.]+)?(?:\s?(?:status|error|response))?(?:\s?code)?\W{0,3}"
 )
+_STATUS_NUMBER = (
+    r"([45]\d\d|-32[67]\d\d)"
+    r"(?![\d.,%]\d|\d|\s?(?:ms|px|kb|mb|items|results|rows|lines|files)\b)"
+)
+STATUS = re.compile(rf"{_STATUS}|\A\W{{0,3}}){_STATUS_NUMBER}", re.IGNORECASE)
+NAMED_STATUS = re.compile(rf"{_STATUS}){_STATUS_NUMBER}", re.IGNORECASE)
+"""Where the text may be no error: a number that it begins with may count anything."""
 QUOTED = re.compile(
     r"\"[^\"\n]*\s[^\"\n]*\"|\u201c[^\u201d\n]*\u201d|(?<!\w)'[^'\n]*\s[^'\n]*'(?!\w)"
 )
@@ -169,6 +181,7 @@ NOTHING_FOUND = _any(
     r"nothing\s(?:was\s)?found",
     r"not\sfound",
     r"(?:none|null)\W*$",
+    r"empty(?:\s(?:page|results?|response|list|body|set))?\W*$",
     r"(?:could\snot|couldn't|didn't|did\snot)\sfind",
     r"(?:\w+\s){1,4}(?:returned|found)\s(?:no|0|zero|nothing)\b",
     before=r"\W*",

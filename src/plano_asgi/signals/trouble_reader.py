@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from plano_asgi.signals.base import Row
 from plano_asgi.signals.results import Trouble, trouble_of
+from plano_asgi.signals.rows import MAX_TEXT, RESULT_FACTOR
 from plano_asgi.signals.trouble_words import Finding, TroubleWords
 
+MAX_KEPT = RESULT_FACTOR * MAX_TEXT
+"""Characters; so many a result has at most as the rows of a conversation hold it."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class TroubleReading:
     """One result that went wrong, and what each layer finds in it."""
 
@@ -25,13 +30,20 @@ class TroubleReader:
     Args:
         failure: What tells a wrong call; by default what comes with the package.
         exhaustion: What tells a world that gave out; likewise.
+        memo_results: Readings kept from one look to the next, since a conversation comes back
+            whole with every turn; of results up to ``MAX_KEPT`` characters. 0 keeps none.
     """
 
     def __init__(
-        self, *, failure: TroubleWords | None = None, exhaustion: TroubleWords | None = None
+        self,
+        *,
+        failure: TroubleWords | None = None,
+        exhaustion: TroubleWords | None = None,
+        memo_results: int = 256,
     ) -> None:
         self._failure = failure or TroubleWords.load("failure")
         self._exhaustion = exhaustion or TroubleWords.load("exhaustion")
+        self._kept = lru_cache(maxsize=memo_results)(self._read)
 
     def read(self, row: Row) -> TroubleReading | None:
         """
@@ -40,19 +52,23 @@ class TroubleReader:
         A bare status or a hint of one layer says nothing beside what the other is told in words:
         "403: rate limit exceeded" is no misuse of rights.
         """
-        trouble = trouble_of(row)
+        read = self._kept if len(row.text) <= MAX_KEPT else self._read
+        return read(row.text, row.is_error)
+
+    def _read(self, text: str, is_error: bool | None) -> TroubleReading | None:
+        trouble = trouble_of(text, is_error)
         if trouble is None:
             return None
+        words, said = trouble.words, trouble.said
         failure, exhaustion = (
-            words.find(
-                trouble.words,
-                is_sure=trouble.is_sure,
-                is_terse=trouble.is_terse,
-                status=trouble.status,
-            )
-            for words in (self._failure, self._exhaustion)
+            each.find(words, is_sure=trouble.is_sure, is_terse=said.is_terse, status=said.status)
+            for each in (self._failure, self._exhaustion)
         )
-        if failure is not None and exhaustion is not None and failure != exhaustion:
+        if failure is None and exhaustion is None:
+            return TroubleReading(trouble, None, None) if trouble.is_sure else None
+        if not trouble.is_sure and said.speaks_of_errors:
+            return None
+        if failure is not None and exhaustion is not None:
             if failure.is_weak:
                 failure = None
             elif exhaustion.is_weak:

@@ -1,85 +1,28 @@
 """
-How tools say that something went wrong, as data: phrases for each leaf of a category.
-
-A phrase is a row of words, in the form that ``plain_words`` gives a text:
-
-    ``a|b_c``     one of these; ``b c`` are two words
-    ``word?``     may be missing
-    ``throttl*``  a word that begins so
-    ``#``         a number; ``#*`` a word that begins with a digit
-    ``...``       up to five words between
-    ``!word``     not where this word is anywhere
-    ``~``         before all: mild, believed only in an error for sure or in a machine's message
+How tools say that something went wrong, as data: phrases for each leaf of a category, in the
+language of ``trouble_phrases``.
 
 ``hints`` are phrases of the last resort: of an error for sure that no phrase fits.
 """
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any
 
 from plano_asgi.errors import ConfigurationError
+from plano_asgi.signals.trouble_phrases import Phrase, Strength, Words, read_phrase
 
-_HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_ENDS = re.compile(r"[.!?;\n](?=\s|$)")
-_BETWEEN = re.compile(r"[^\w\0]+|_")
-_GAP_STOPS = (
-    "failed|error|errors|returned|file|path|said|with|argument|arguments|parameter|parameters"
-)
-_GAP = rf"(?:(?!(?:{_GAP_STOPS}|\.) )\S+ ){{0,5}}?"
-_COMMON_WORDS = (
+_COMMON = (
     "a an the is are was were be been has have had not no to of in for on error errors failed"
     " invalid must cannot could unable"
 )
-
-
-def plain_words(text: str) -> str:
-    """
-    *text* as lower-case words with a space around each, a sentence's end as the word ``.``.
-
-    ``RateLimitError: RATE_LIMIT, can't`` is `` rate limit error rate limit cant ``.
-    """
-    ends = _ENDS.sub("\0", _HUMPS.sub(" ", text).replace("'", "").replace("\u2019", ""))
-    words = _BETWEEN.sub(" ", ends.lower()).replace("\0", " . ").split()
-    return f" {' '.join(words)} "
-
-
-@dataclass(frozen=True, kw_only=True)
-class Phrase:
-    """One phrase, read. *needs*: of each of these sets at least one word has to be there."""
-
-    text: str
-    leaf: str
-    source: str
-    needs: tuple[frozenset[str], ...]
-    forbidden: frozenset[str]
-    strength: Literal["any", "mild", "hint"]
-
-    @property
-    def is_hint(self) -> bool:
-        """Whether it is of the last resort."""
-        return self.strength == "hint"
-
-    def find(self, words: str, known: set[str]) -> int:
-        """Where it stands in *words*, whose set is *known*; -1 where it does not."""
-        if not self.forbidden.isdisjoint(known):
-            return -1
-        if any(need.isdisjoint(known) for need in self.needs):
-            return -1
-        match = self._regex.search(words)
-        return match.start() if match else -1
-
-    @cached_property
-    def _regex(self) -> re.Pattern[str]:
-        # Compiled when first needed: all of them at once would take a tenth of a second.
-        return re.compile(self.source)
+_COMMON_WORDS = frozenset(_COMMON.split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,57 +105,34 @@ class TroubleWords:
         return TroubleWords(tuple(more))
 
     def find(
-        self, words: str, *, is_sure: bool, is_terse: bool = False, status: int | None = None
+        self, words: Words, *, is_sure: bool, is_terse: bool = False, status: int | None = None
     ) -> Finding | None:
         """
-        What *words* (see ``plain_words``) say first; a status says it where no words do.
+        What *words* say first; a status says it where no words do.
 
         Args:
             is_sure: The text is an error for sure: milder phrases and hints count too.
             is_terse: It is written as machines write messages: milder phrases count.
             status: An HTTP status or JSON-RPC code.
         """
-        known = set(words.split())
-        told: tuple[bool, int, int] | None = None
-        best: Phrase | None = None
-        for order, phrase in self._candidates(known):
-            if not (
-                is_sure or phrase.strength == "any" or (is_terse and phrase.strength == "mild")
-            ):
-                continue
-            if told and phrase.is_hint and not told[0]:
-                continue
-            at = phrase.find(words, known)
-            if at >= 0 and (told is None or (phrase.is_hint, at, order) < told):
-                told, best = (phrase.is_hint, at, order), phrase
-        if best is not None and not best.is_hint:
+        if best := self._index["mild" if is_sure or is_terse else "any"].first(words):
             return Finding(best.leaf, best.text, self._by_type[best.leaf].confidence)
         if status is not None and (leaf := self._by_status.get(status)) is not None:
             return Finding(leaf.type, f"status {status}", leaf.confidence, is_weak=True)
-        if best is not None:
+        if is_sure and (best := self._index["hint"].first(words)):
             confidence = self._by_type[best.leaf].hint_confidence
             return Finding(best.leaf, best.text, confidence, is_weak=True)
         return None
 
-    def _candidates(self, known: set[str]) -> Iterable[tuple[int, Phrase]]:
-        index, loose = self._index
-        yield from loose
-        for word in known:
-            yield from index.get(word, ())
-
     @cached_property
-    def _index(self) -> tuple[dict[str, list[tuple[int, Phrase]]], list[tuple[int, Phrase]]]:
-        """Phrases under the words of their rarest place, and those that have no such place."""
-        index: defaultdict[str, list[tuple[int, Phrase]]] = defaultdict(list)
-        loose: list[tuple[int, Phrase]] = []
-        common = frozenset(_COMMON_WORDS.split())
-        for order, phrase in enumerate(self._phrases()):
-            if not phrase.needs:
-                loose.append((order, phrase))
-                continue
-            for word in min(phrase.needs, key=lambda need: (len(need & common), len(need))):
-                index[word].append((order, phrase))
-        return dict(index), loose
+    def _index(self) -> Mapping[Strength, _Index]:
+        """What is asked of texts that may be errors, of errors, and of errors for want of it."""
+        phrases = list(self._phrases())
+        return {
+            "any": _Index(phrase for phrase in phrases if phrase.strength == "any"),
+            "mild": _Index(phrase for phrase in phrases if phrase.strength != "hint"),
+            "hint": _Index(phrase for phrase in phrases if phrase.strength == "hint"),
+        }
 
     @cached_property
     def _by_type(self) -> dict[str, Leaf]:
@@ -228,6 +148,33 @@ class TroubleWords:
                 yield read_phrase(text, leaf.type)
             for text in leaf.hints:
                 yield read_phrase(text, leaf.type, is_hint=True)
+
+
+class _Index:
+    """Phrases under the words of their rarest place, and those that have no such place."""
+
+    def __init__(self, phrases: Iterable[Phrase]) -> None:
+        self._loose: list[tuple[int, Phrase]] = []
+        self._by_word: defaultdict[str, list[tuple[int, Phrase]]] = defaultdict(list)
+        for each in enumerate(phrases):
+            if needs := each[1].needs:
+                for word in min(needs, key=lambda need: (len(need & _COMMON_WORDS), len(need))):
+                    self._by_word[word].append(each)
+            else:
+                self._loose.append(each)
+        self._anchors = frozenset(self._by_word)
+
+    def first(self, words: Words) -> Phrase | None:
+        """The phrase that stands first in *words*; of several there, the first of the lexicon."""
+        anchors = words.known & self._anchors
+        best: Phrase | None = None
+        best_at, best_order = len(words.row), 0
+        for candidates in (self._loose, *map(self._by_word.__getitem__, anchors)):
+            for order, phrase in candidates:
+                at = phrase.find(words, best_at + (order < best_order))
+                if at >= 0:
+                    best, best_at, best_order = phrase, at, order
+        return best
 
 
 _FILES = {
@@ -248,50 +195,3 @@ def _leaf(leaf_type: str, table: Mapping[str, Any]) -> Leaf:
         hints=tuple(table.get("hints", ())),
         status=frozenset(table.get("status", ())),
     )
-
-
-def read_phrase(text: str, leaf: str, *, is_hint: bool = False) -> Phrase:
-    """
-    The phrase that *text* spells, see the head of this module.
-
-    Raises:
-        ConfigurationError: It holds no word that has to be there, or signs without a meaning.
-    """
-    marks = text.removeprefix("~").split()
-    places = [mark for mark in marks if not mark.startswith("!")]
-    regexes = [_place(place, text) for place in places]
-    needs = tuple(
-        frozenset(words.partition("_")[0] for words in place.split("|"))
-        for place in places
-        if _is_fixed(place)
-    )
-    if all(place == "..." or place.endswith("?") for place in places):
-        raise ConfigurationError(f"a phrase without a word: {text!r}")
-    return Phrase(
-        text=text.removeprefix("~"),
-        leaf=leaf,
-        source=f"(?<= ){''.join(regexes)}",
-        needs=needs,
-        forbidden=frozenset(mark[1:] for mark in marks if mark.startswith("!")),
-        strength="hint" if is_hint else "mild" if text.startswith("~") else "any",
-    )
-
-
-def _is_fixed(place: str) -> bool:
-    return place != "..." and not place.endswith("?") and not set(place) & set("#*")
-
-
-def _place(place: str, text: str) -> str:
-    if place == "...":
-        return _GAP
-    words = place.removesuffix("?").split("|")
-    if not all(_WORD.fullmatch(word) for word in words):
-        raise ConfigurationError(f"{place!r} of the phrase {text!r} means nothing")
-    found = "|".join(
-        _STARS.get(word) or word.replace("*", r"\S*").replace("_", " ") for word in words
-    )
-    return f"(?:(?:{found}) )" + ("?" if place.endswith("?") else "")
-
-
-_WORD = re.compile(r"[^\W_A-Z]+(?:_[^\W_A-Z]+)*\*?|#\*?|\.")
-_STARS = {"#": r"\d+", "#*": r"\d\S*"}

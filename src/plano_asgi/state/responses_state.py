@@ -20,7 +20,7 @@ from typing import Any
 
 from plano_asgi._json import dumps, loads
 from plano_asgi.errors import ConfigurationError, NotFound, PlanoError
-from plano_asgi.exchange import Candidate, Exchange, Route
+from plano_asgi.exchange import EARLIER_KEY, Candidate, Exchange, Route
 from plano_asgi.identities import identity_name
 from plano_asgi.state.compaction import Compactor
 from plano_asgi.state.conversations import Conversations
@@ -289,6 +289,7 @@ class ResponsesState:
             same = not makers or not piece.provider or piece.provider in makers
             before += replayed(piece.items, same_maker=same)
         exchange.has_packed_reasoning |= any(map(is_packed, before))
+        exchange.state[EARLIER_KEY] = before
         body = with_input(exchange.body, [*before, *new])
         exchange.replace_body(without_state(body) if exchange.operation == "chat" else body)
 

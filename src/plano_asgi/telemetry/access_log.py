@@ -19,21 +19,15 @@ from plano_asgi.conversation import Usage
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.exchange import Attempt, Exchange
 from plano_asgi.identities import identity_name
+from plano_asgi.telemetry.attribute_values import CREDENTIAL
 from plano_asgi.telemetry.line_writer import LineWriter
 from plano_asgi.telemetry.outcome import Outcome
 
 EVENT = "request"
 """The event of every line."""
 
-_KEY = re.compile(
-    r"""(?:\b|_)(?:sk|pk|rk|ak|gsk|csk|hf|gh[opsu]|xai|xox[abp]|pplx|tvly|nvapi|glpat)[-_][^\s/]{6,}
-      | (?:\b|_)(?:key|token|secret|bearer|basic)[-_ =:%][^\s/]{6,}
-      | AIza[\w-]{16,} | AKIA\w{12,} | eyJ[\w-]{8,}[\w.-]*""",
-    re.IGNORECASE | re.VERBOSE,
-)
-"""What a credential looks like, in a text where none belongs."""
 _LONG = re.compile(r"[A-Za-z0-9]{32,}")
-"""The same, of those that begin with nothing of their own; ids look so, too."""
+"""What a credential looks like that begins with nothing of its own; ids look so, too."""
 _WORD = re.compile(r"v\d[\w.]{0,8}|[A-Za-z_.~:-]{1,32}")
 _MAX_KNOWN = 1024  # texts that need not be looked at again
 _MAX_ATTEMPTS, _MAX_GUARDS = 8, 8
@@ -171,7 +165,7 @@ class AccessLog:
         if path in self._known_paths:
             return path
         steps = (
-            step if not step or (_WORD.fullmatch(step) and not _KEY.search(step)) else "*"
+            step if not step or (_WORD.fullmatch(step) and not CREDENTIAL.search(step)) else "*"
             for step in path[: 4 * self._max_chars].split("/")
         )
         shown = "/".join(steps)[: self._max_chars]
@@ -194,7 +188,7 @@ class AccessLog:
         shown = str(value)[: 4 * self._max_chars]
         if not shown.isprintable():
             shown = "".join(char if char.isprintable() else "\ufffd" for char in shown)
-        return _KEY.sub("***", shown)[: self._max_chars] or None
+        return CREDENTIAL.sub("***", shown)[: self._max_chars] or None
 
 
 def _kept(known: set[str], text: str, shown: str) -> str:

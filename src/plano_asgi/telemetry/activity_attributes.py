@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanKind
 
 from plano_asgi.activities import Activity, ActivityKind
 from plano_asgi.telemetry import semconv as names
-from plano_asgi.telemetry.attribute_values import Attributes, attribute_text
+from plano_asgi.telemetry.attribute_values import Attributes, name_text
 from plano_asgi.telemetry.attributes import provider_name
 
 _REMOTE = frozenset(("http", "mcp"))
@@ -119,7 +119,7 @@ SPANS: Mapping[ActivityKind, ActivitySpan] = {
 def start_of(activity: Activity) -> tuple[str, SpanKind, Attributes]:
     """The name, the kind and the first attributes of the span of *activity*."""
     span, facts = SPANS[activity.kind], activity.facts
-    shown = attribute_text(activity.name)
+    shown = name_text(activity.name)
     attributes: Attributes = dict(span.fixed)
     if span.named:
         attributes[span.named] = shown
@@ -148,6 +148,6 @@ def _put(attributes: Attributes, name: str, value: Any) -> None:
     """Nothing for ``None``, "" and what no exporter could write."""
     if isinstance(value, str):
         if value:
-            attributes[name] = attribute_text(value)
+            attributes[name] = name_text(value)
     elif isinstance(value, bool | int | float):
         attributes[name] = value

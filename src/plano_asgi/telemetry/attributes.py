@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from plano_asgi.conversation import ChatResponse, Usage
 from plano_asgi.exchange import Exchange
 from plano_asgi.telemetry import semconv as names_of
-from plano_asgi.telemetry.attribute_values import Attributes, attribute_text
+from plano_asgi.telemetry.attribute_values import Attributes, attribute_text, name_text
 from plano_asgi.telemetry.outcome import Cost, Outcome
 from plano_asgi.telemetry.request_fields import double, put_request_fields
 from plano_asgi.telemetry.semconv import Names
@@ -66,7 +66,7 @@ def span_name(exchange: Exchange) -> str:
     operation, model = operation_name(exchange), exchange.model
     if not model:
         return operation
-    return names_of.SPAN_EXCHANGE.format(operation=operation, model=attribute_text(model))
+    return names_of.SPAN_EXCHANGE.format(operation=operation, model=name_text(model))
 
 
 # ---- what the client asked for
@@ -81,7 +81,7 @@ def request_attributes(exchange: Exchange, names: Names) -> Attributes:
         names_of.DIALECT: dialect,
     }
     if exchange.model:
-        attributes[names_of.REQUEST_MODEL] = attribute_text(exchange.model)
+        attributes[names_of.REQUEST_MODEL] = name_text(exchange.model)
     if exchange.stream:
         attributes[names_of.REQUEST_STREAM] = True
     if exchange.operation == "chat" and (api := _API_TYPES.get(dialect)):
@@ -148,7 +148,7 @@ def outcome_attributes(outcome: Outcome, names: Names) -> Attributes:
         attributes[names_of.PROVIDER_NAME] = provider
     if outcome.provider:
         attributes[names_of.PROVIDER] = outcome.provider
-        attributes[names_of.MODEL] = attribute_text(outcome.model)
+        attributes[names_of.MODEL] = name_text(outcome.model)
     if outcome.status is not None:
         attributes[names_of.HTTP_RESPONSE_STATUS_CODE] = outcome.status
     if outcome.error_type:
@@ -171,7 +171,7 @@ def _put_answer(attributes: Attributes, outcome: Outcome) -> None:
     if outcome.response_id:
         attributes[names_of.RESPONSE_ID] = attribute_text(outcome.response_id)
     if outcome.response_model:
-        attributes[names_of.RESPONSE_MODEL] = attribute_text(outcome.response_model)
+        attributes[names_of.RESPONSE_MODEL] = name_text(outcome.response_model)
     if outcome.finish_reasons:
         reasons = tuple(attribute_text(reason) for reason in outcome.finish_reasons)
         attributes[names_of.RESPONSE_FINISH_REASONS] = reasons
@@ -244,7 +244,7 @@ def plano_attributes(outcome: Outcome) -> Attributes:
         names_of.LLM_RESPONSE_BYTES: outcome.response_bytes,
     }
     if model := outcome.response_model or outcome.model:
-        attributes[names_of.LLM_MODEL] = attribute_text(model)
+        attributes[names_of.LLM_MODEL] = name_text(model)
     if outcome.provider:
         attributes[names_of.LLM_PROVIDER] = outcome.provider
     if (temperature := double(exchange.body.get("temperature"))) is not None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from plano_asgi._json import JSONObject, loads
 from plano_asgi.conversation import Message, Part, Usage
 from plano_asgi.errors import PlanoError
-from plano_asgi.exchange import Exchange
+from plano_asgi.exchange import EARLIER_KEY, Exchange
 from plano_asgi.passages import Layout, Passage
 from plano_asgi.signals.base import Row, RowKind, SignalReport
 from plano_asgi.signals.rows import rows_of
@@ -23,11 +24,9 @@ from plano_asgi.telemetry.spans import error_word
 from plano_asgi.telemetry.tee import AnswerTee, RequestTee
 from plano_asgi.telemetry.telemetry import Telemetry
 
-MERGED_INPUT = "state.whole_input"
-"""Where ``Exchange.state`` holds a Responses ``input`` with all that was said before it."""
-
 _CLIENT_LEFT = "client_disconnect"
 _CHAT = "chat"
+_MAX_LENGTH_DIGITS = 16
 _ROW_KINDS: dict[str, RowKind] = {
     "user": "human",
     "assistant": "gpt",
@@ -53,6 +52,7 @@ class Copies:
         layout: Where the texts stand, if nobody inside has read the body.
         ended: When the last byte went out, or the client had left; monotonic seconds.
         error: What the app raised.
+        was_read: A middleware outside has read the request: what goes by here is what it left.
         is_deep: Whether the texts of the answer are wanted, too.
         trace: Trace and span id, as hex.
     """
@@ -62,6 +62,7 @@ class Copies:
     layout: Layout | None
     ended: float
     error: BaseException | None
+    was_read: bool
     is_deep: bool
     trace: tuple[str, str]
 
@@ -119,9 +120,11 @@ def bare_outcome(exchange: Exchange, copies: Copies) -> Outcome:
 
 
 def _request_bytes(exchange: Exchange, copies: Copies) -> int:
-    """As they went by, or as the client said where a middleware outside has read them."""
+    """As they went by; where a middleware outside has read them, as the client said."""
     told = exchange.headers.get("content-length", "")
-    return copies.request.size or (int(told) if told.isdecimal() and len(told) < 16 else 0)
+    if copies.was_read and told.isdecimal() and len(told) < _MAX_LENGTH_DIGITS:
+        return int(told)
+    return copies.request.size
 
 
 def _first_chunk_s(exchange: Exchange, answer: AnswerTee) -> float | None:
@@ -205,19 +208,36 @@ def _signals(
     if telemetry.analyzer is None or exchange.facts.get("endpoint") == "decision":
         return None
     if exchange.operation == _CHAT:
-        messages = _messages(exchange, asked)
-        rows = rows_of(messages, _parts(read)) if messages else []
+        earlier = exchange.state.get(EARLIER_KEY, ())
+        rows = rows_of(
+            _messages(exchange, asked, earlier),
+            _parts(read),
+            dialect=exchange.dialect,
+            start=-len(earlier),
+        )
     else:
         rows = _route_rows(exchange)
+    if telemetry.content.on_spans:
+        rows = _scrubbed(rows, exchange)
     return telemetry.report(rows, exchange.id)
 
 
-def _messages(exchange: Exchange, asked: JSONObject | None) -> Sequence[Message]:
+def _scrubbed(rows: list[Row], exchange: Exchange) -> list[Row]:
+    """Before anything is cut out of them: half a value is not known for one."""
+    for scrub in exchange.scrubbers:
+        rows = [replace(row, text=scrub(row.text)) for row in rows]
+    return rows
+
+
+def _messages(
+    exchange: Exchange, asked: JSONObject | None, earlier: Sequence[Any]
+) -> Sequence[Message]:
     """What the client said, and what was said before and is kept here."""
     body = asked if asked is not None else exchange.body
-    merged = exchange.state.get(MERGED_INPUT)
-    if merged is not None:
-        body = {**body, "input": merged}
+    if earlier:
+        said = body.get("input")
+        items = said if isinstance(said, list) else [{"role": "user", "content": said}]
+        body = {**body, "input": [*earlier, *items]}
     try:
         return exchange.read_request(body).messages
     except (PlanoError, ValueError, TypeError, KeyError, AttributeError):

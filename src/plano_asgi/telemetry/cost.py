@@ -13,7 +13,7 @@ from dataclasses import replace
 from plano_asgi._json import dumps
 from plano_asgi.conversation import ChatRequest, ChatResponse, Message, Usage
 from plano_asgi.errors import PlanoError
-from plano_asgi.exchange import Candidate, Exchange
+from plano_asgi.exchange import Exchange
 from plano_asgi.pricing import Prices
 from plano_asgi.telemetry.outcome import Cost
 from plano_asgi.wire.token_estimate import MESSAGE_TOKENS, estimate_input_tokens
@@ -57,11 +57,6 @@ class CostBook:
         return Cost(
             input_usd=max(0.0, total - output), output_usd=output, is_estimated=usage.estimated
         )
-
-    def told(self, candidate: Candidate, usage: Usage) -> str:
-        """What ``x-plano-cost`` says of *usage* of *candidate*; "" if that has no price."""
-        cost = self.cost(candidate.provider, candidate.model, usage)
-        return "" if cost is None else format_cost(cost.total_usd)
 
     def estimated_usage(
         self, exchange: Exchange, answer: ChatResponse | None, *, reported: Usage | None = None

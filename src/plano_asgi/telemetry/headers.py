@@ -6,13 +6,22 @@ import re
 from collections.abc import Mapping, Sequence
 
 from plano_asgi.errors import ConfigurationError
-from plano_asgi.telemetry.attribute_values import MAX_TEXT_CHARS, Attributes, attribute_text
+from plano_asgi.telemetry.attribute_values import (
+    CREDENTIAL,
+    MAX_TEXT_CHARS,
+    Attributes,
+    attribute_text,
+)
 
 _CREDENTIAL = re.compile(
-    r"(?:^|[-_.])(?:authorization|auth|cookie2?|token|bearer|jwt|session|signature|key)(?:$|[-_.])"
-    r"|secret|passw(?:or)?d|credential|apikey"
+    r"(?:^|[-_.])(?:sig|sid|pwd|pin|otp|session|dpop|csrf|xsrf)(?:$|[-_.])"
+    r"|auth(?!or(?!iz))|token(?!s)|secret|passw|passphrase|credential|cookie|bearer|jwt|signature|hmac"
+    r"|api[-_.]?key|key(?:s?$|[-_.])|session[-_.]?id"
 )
-_RESERVED = ("gen_ai.", "openai.", "plano.", "signals.", "llm.", "error.", "http.", "server.")
+_RESERVED = (
+    *("gen_ai.", "openai.", "plano.", "signals.", "llm."),
+    *("error.", "exception.", "http.", "otel.", "server."),
+)
 _MAX_KEY_CHARS = 128
 
 
@@ -22,8 +31,9 @@ class SpanHeaders:
 
     ``x-tenant-id: ten_456`` under the prefix ``x-`` becomes ``tenant.id``. A header wins over a
     fixed attribute of the same name. Headers that carry credentials (by their names: ``cookie``,
-    ``authorization``, ``*-token``, ``*-key``, ``*secret*``, ...) are left out whatever the
-    prefixes, and so is one that would pass for an attribute of ours (``gen_ai.*``, ``plano.*``).
+    ``*auth*``, ``*token*``, ``*key``, ``*secret*``, ...) are left out whatever the prefixes, and so
+    is one that would pass for an attribute of ours (``gen_ai.*``, ``plano.*``). In the values of
+    others, what looks like a key is put out.
 
     Args:
         prefixes: Of header names, in any case; the first that fits counts.
@@ -50,6 +60,7 @@ class SpanHeaders:
         self._prefixes = tuple(prefix.lower() for prefix in prefixes)
         self._static = dict(static or {})
         self._max_value_chars, self._max_headers = max_value_chars, max_headers
+        self._max_seen_chars = 4 * max_value_chars  # half a key at the cut would not look like one
 
     def attributes(self, headers: Mapping[str, str]) -> Attributes:
         """Those of a request with *headers* (``Exchange.headers``: names in lower case)."""
@@ -60,7 +71,8 @@ class SpanHeaders:
                 continue
             key = self._key(name)
             if key and not _CREDENTIAL.search(name):
-                attributes[key] = attribute_text(value.strip(), self._max_value_chars)
+                shown = CREDENTIAL.sub("***", attribute_text(value, self._max_seen_chars).strip())
+                attributes[key] = shown[: self._max_value_chars]
                 left -= 1
         return attributes
 

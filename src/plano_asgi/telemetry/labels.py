@@ -9,6 +9,7 @@ import threading
 from collections.abc import Container
 
 from plano_asgi.errors import ConfigurationError
+from plano_asgi.telemetry.attribute_values import CREDENTIAL
 
 OTHER = "other"
 """Stands for every value past a limit."""
@@ -17,8 +18,11 @@ MAX_LABEL_CHARS = 100
 
 
 def clean(value: str) -> str:
-    """*value* in at most ``MAX_LABEL_CHARS`` printable characters; ``?`` for the others."""
-    value = value[:MAX_LABEL_CHARS]
+    """
+    *value* in at most ``MAX_LABEL_CHARS`` printable characters, ``?`` for the others; what looks
+    like a key is put out.
+    """
+    value = CREDENTIAL.sub("***", value[: 4 * MAX_LABEL_CHARS])[:MAX_LABEL_CHARS]
     if value.isprintable():
         return value
     return "".join(char if char.isprintable() else "?" for char in value)
@@ -64,7 +68,7 @@ class LabelBook:
 
     Args:
         known_models: Model names that always pass: a catalogue.
-        max_models: Distinct other models, of each: asked for, served, and as the upstream said.
+        max_models: Distinct other models, of each: asked for, tried, served, and as the upstream said.
         max_names: Distinct providers, routes, guards, limits, signal categories, of each.
         max_errors: Distinct ``error.type`` values: upstreams may have codes of their own.
     """
@@ -81,6 +85,7 @@ class LabelBook:
         "response_model",
         "route",
         "selector",
+        "tried_model",
     )
 
     def __init__(
@@ -92,6 +97,7 @@ class LabelBook:
         max_errors: int = 64,
     ) -> None:
         self.model = BoundedLabel(known=known_models, max_values=max_models)
+        self.tried_model = BoundedLabel(known=known_models, max_values=max_models)
         self.asked_model = BoundedLabel(known=known_models, max_values=max_models)
         self.response_model = BoundedLabel(known=known_models, max_values=max_models)
         self.error = BoundedLabel(max_values=max_errors)

@@ -115,7 +115,8 @@ class _Lines:
         stream = sys.stdout if self._stream is None else self._stream
         try:
             _write(stream, b"\n".join((*lines, b"")))
-        except (OSError, ValueError):  # closed, full, or nobody reads it: logging is no reason
+        except (OSError, ValueError, TypeError, AttributeError):
+            # Closed, full, nobody reads it, or it is no stream: the thread lives on.
             self.dropped += len(lines)
 
 

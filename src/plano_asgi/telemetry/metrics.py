@@ -140,7 +140,8 @@ class Metrics:
         self._tell(semconv.SPANS_DROPPED, (), n)
 
     def _upstream(self, provider: str, model: str) -> Labels:
-        return self._book.provider(provider), self._book.model(model)
+        # A label of its own: names are tried that no upstream knows, and must not use up the others.
+        return self._book.provider(provider), self._book.tried_model(model)
 
     def _tell(self, metric: Metric, labels: Labels, n: float) -> None:
         if (record := self._told.get(metric)) is not None:

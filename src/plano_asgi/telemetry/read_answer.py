@@ -27,8 +27,10 @@ from plano_asgi.wire.openai_chat.usage import read_usage as read_chat_usage
 from plano_asgi.wire.openai_responses.echo import read_usage as read_responses_usage
 from plano_asgi.wire.upstream_error import read_upstream_error
 
-MAX_DECODED_BYTES = 16 << 20
+MAX_DECODED_BYTES = 4 << 20
 """Of a compressed body, once it is not."""
+MAX_EVENTS = 50_000
+"""Of a stream, once runs of like events are one; of one with more only the edges are read."""
 _HEAD_EVENTS, _TAIL_EVENTS = 2, 4
 _SNIFFED = 1024  # bytes that tell what a body is
 _SSE, _JSON, _TEXT = "text/event-stream", "application/json", "text/plain"
@@ -189,6 +191,8 @@ _USAGE: Mapping[str, Callable[[Any], Usage | None]] = {
 
 def _read_stream(dialect: str, tee: AnswerTee, content: bytes) -> ReadAnswer:
     shorter = condensed(dialect, content)
+    if shorter.count(_BLANK) > MAX_EVENTS and (edges := _edges(shorter)) != shorter:
+        return replace(_read_stream(dialect, tee, edges), answer=None)
     heard = _heard(dialect, shorter)
     if isinstance(heard.error, UpstreamProtocolError) and shorter != content:
         heard = _heard(dialect, content)  # how far it can be read shows only event by event

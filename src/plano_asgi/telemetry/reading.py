@@ -22,6 +22,7 @@ CLIENT_DISCONNECT = "client_disconnect"
 """``error.type`` where the client left."""
 ABANDONED = "abandoned"
 """``Attempt.outcome`` where we ended a try: the client left, or a guard stopped the exchange."""
+_PASSING = frozenset((408, 429))
 
 
 class Reading:
@@ -30,8 +31,9 @@ class Reading:
 
     Args:
         outcome: Of an exchange that is over.
-        book: Bounds the label values. A model's name is admitted by having been served or asked
-            for at an upstream: names that clients make up are not.
+        book: Bounds the label values. A model's name is admitted by having been served, or by a
+            failure at an upstream that is not the request's fault: names that clients make up,
+            which an upstream refuses, are not.
     """
 
     __slots__ = (
@@ -41,6 +43,7 @@ class Reading:
         "end_s",
         "error",
         "exchange",
+        "is_real",
         "outcome",
         "served",
         "used",
@@ -49,7 +52,10 @@ class Reading:
     def __init__(self, outcome: Outcome, book: LabelBook) -> None:
         exchange = outcome.exchange
         self.outcome, self.exchange, self.book = outcome, exchange, book
-        is_real = bool(outcome.provider) or not outcome.error_type
+        is_known = exchange.served_by is not None or not _is_refused(outcome)
+        is_real = not outcome.error_type or (bool(outcome.provider) and is_known)
+        self.is_real = is_real
+        """Whether the model is one, as far as this exchange tells."""
         provider = book.provider(outcome.provider)
         self.served = (provider, book.model(outcome.model, admit=is_real))
         asked = book.asked_model(exchange.model or outcome.model, admit=is_real)
@@ -90,4 +96,11 @@ class Reading:
         """Provider and model of *candidate*."""
         if candidate.model == self.outcome.model and candidate.provider == self.outcome.provider:
             return self.served
-        return self.book.provider(candidate.provider), self.book.model(candidate.model)
+        model = self.book.model(candidate.model, admit=self.is_real)
+        return self.book.provider(candidate.provider), model
+
+
+def _is_refused(outcome: Outcome) -> bool:
+    """By a status that may mean that there is no such model."""
+    status = outcome.status
+    return status is not None and 400 <= status < 500 and status not in _PASSING

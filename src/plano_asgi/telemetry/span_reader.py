@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from plano_asgi._json import loads
 from plano_asgi.errors import NotFound, RequestError, StoreUnavailable
@@ -23,6 +23,7 @@ from plano_asgi.telemetry.span_rows import (
     span_of,
 )
 
+T = TypeVar("T")
 _MIN_PREFIX = 4
 _NAMED = 5
 _HEX = frozenset("0123456789abcdef")
@@ -103,7 +104,7 @@ class SpanReader:
             conditions.append(f"trace_id IN (SELECT trace_id FROM spans AS s WHERE {sql})")
             values += wanted
         query = f"{_SUMMARY} WHERE {' AND '.join(conditions)} ORDER BY start_ns DESC LIMIT ?"
-        return [_summary(row) for row in self._rows(query, (*values, limit))]
+        return self._read(_summary, self._rows(query, (*values, limit)))
 
     def trace(self, trace_id: str) -> list[StoredSpan]:
         """
@@ -118,7 +119,7 @@ class SpanReader:
         """
         whole = self._whole_id(trace_id)
         rows = self._rows(f"{SELECT} WHERE trace_id = ? ORDER BY start_ns, id", (whole,))
-        return self._spans(rows)
+        return self._read(span_of, rows)
 
     def last(self) -> list[StoredSpan]:
         """The spans of the trace that began last; none in an empty store."""
@@ -127,7 +128,8 @@ class SpanReader:
 
     def follow(self, after: int = 0, *, limit: int = 1000) -> list[StoredSpan]:
         """At most *limit* spans written after the one with the id *after*, in that order."""
-        return self._spans(self._rows(f"{SELECT} WHERE id > ? ORDER BY id LIMIT ?", (after, limit)))
+        rows = self._rows(f"{SELECT} WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
+        return self._read(span_of, rows)
 
     def newest_id(self) -> int:
         """The id of the span written last; 0 in an empty store."""
@@ -158,9 +160,9 @@ class SpanReader:
             raise RequestError(f"several traces begin with '{trace_id}': {some}{more}")
         return str(found[0][0])
 
-    def _spans(self, rows: Sequence[Any]) -> list[StoredSpan]:
+    def _read(self, read: Callable[[Any], T], rows: Sequence[Any]) -> list[T]:
         try:
-            return [span_of(row) for row in rows]
+            return [read(row) for row in rows]
         except ValueError as exc:
             raise StoreUnavailable(f"the trace store '{self.path}' is damaged") from exc
 
@@ -219,6 +221,8 @@ def _condition(key: str, value: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _summary(row: Any) -> TraceSummary:
+    if not isinstance(row[1], int) or not isinstance(row[2], int):
+        raise ValueError("times that are none")
     name, service = loads(row[4]) if row[4] else ("", "")
     model, status, error_type = loads(row[5]) if row[5] else (None, None, None)
     return TraceSummary(

@@ -108,6 +108,8 @@ SELECT = (
     " status, status_message, service, attributes, events FROM spans"
 )
 """Gives what ``span_of`` reads."""
+_TYPES = (int, str, str, str, str, str, int, int, str, str, str, str, str)
+"""Of what ``SELECT`` gives: a column of SQLite's takes any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +197,11 @@ def span_of(row: sqlite3.Row | Sequence[Any]) -> StoredSpan:
     Raises:
         ValueError: Its attributes or events are not what we write.
     """
-    events = (StoredEvent(name=n, time_ns=t, attributes=a) for n, t, a in loads(row[12]))
+    if any(type(value) is not kind for value, kind in zip(row, _TYPES, strict=True)):
+        raise ValueError("a column of another type")
+    attributes, events = loads(row[11]), loads(row[12])
+    if not isinstance(attributes, dict) or not isinstance(events, list):
+        raise ValueError("no attributes, or no events")
     return StoredSpan(
         id=row[0],
         trace_id=row[1],
@@ -208,9 +214,16 @@ def span_of(row: sqlite3.Row | Sequence[Any]) -> StoredSpan:
         status=row[8],
         status_message=row[9],
         service=row[10],
-        attributes=loads(row[11]),
-        events=tuple(events),
+        attributes=attributes,
+        events=tuple(map(_event_of, events)),
     )
+
+
+def _event_of(value: Any) -> StoredEvent:
+    match value:
+        case [str() as name, int() as time_ns, dict() as attributes]:
+            return StoredEvent(name=name, time_ns=time_ns, attributes=attributes)
+    raise ValueError("no event")
 
 
 def plain(values: Mapping[str, Any] | None, max_chars: int) -> dict[str, Any]:

@@ -170,7 +170,9 @@ class SpanStore(SpanExporter):
 
     def _open(self) -> sqlite3.Connection:
         with suppress(FileExistsError):
-            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            # Where a link leads: SQLite would make that file for everybody's eyes.
+            path = os.path.realpath(self.path)
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         connection = sqlite3.connect(
             self.path,
             timeout=self._busy_timeout_s,

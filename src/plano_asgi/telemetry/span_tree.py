@@ -91,7 +91,7 @@ def _lay_out(
 
 def is_exchange(span: StoredSpan) -> bool:
     """Whether *span* stands for one answered request, with its tokens and its cost."""
-    return span.attributes.get(semconv.OPERATION_NAME) in _GENERATIONS
+    return str(span.attributes.get(semconv.OPERATION_NAME)) in _GENERATIONS
 
 
 def answered(spans: Iterable[StoredSpan]) -> list[StoredSpan]:
@@ -99,16 +99,16 @@ def answered(spans: Iterable[StoredSpan]) -> list[StoredSpan]:
     The exchanges that asked a model themselves: those with no exchange below them. Their tokens
     and costs add up; an agent's own exchange would count those within it again.
     """
-    nodes = outline(spans)
-    found = []
-    for index, node in enumerate(nodes):
+    found: list[StoredSpan] = []
+    nearest = -1  # the least depth of what comes up to the next exchange; -1: no other comes
+    for node in reversed(outline(spans)):
         if not is_exchange(node.span):
+            nearest = min(nearest, node.depth)
             continue
-        below = nodes[index + 1 :]
-        end = next((i for i, other in enumerate(below) if other.depth <= node.depth), len(below))
-        if not any(is_exchange(other.span) for other in below[:end]):
+        if nearest <= node.depth:  # the next exchange is not below this one
             found.append(node.span)
-    return found
+        nearest = node.depth
+    return found[::-1]
 
 
 def figures(span: StoredSpan) -> Figures:

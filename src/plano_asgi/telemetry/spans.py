@@ -53,6 +53,12 @@ class ExchangeSpans:
         """With ``span`` as the current one."""
         self._tell_baggage = tell_providers_baggage
 
+    @property
+    def ids(self) -> tuple[str, str]:
+        """Trace and span id of the exchange's own span, as lower-case hex."""
+        context = self.span.get_span_context()
+        return f"{context.trace_id:032x}", f"{context.span_id:016x}"
+
     def begin(self, activity: Activity) -> None:
         """Start its span, and make it the current one of this task."""
         parent = context_api.get_current()

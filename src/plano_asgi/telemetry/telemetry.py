@@ -19,14 +19,14 @@ from plano_asgi.activities import Watcher
 from plano_asgi.asgi.request import trace_of
 from plano_asgi.conversation import Usage
 from plano_asgi.errors import ConfigurationError
-from plano_asgi.exchange import Exchange
+from plano_asgi.exchange import Candidate, Exchange
 from plano_asgi.pricing import Prices
 from plano_asgi.signals import Analyzer
 from plano_asgi.signals.base import Row, SignalReport
 from plano_asgi.signals.triage import Triage
 from plano_asgi.telemetry.access_log import AccessLog
 from plano_asgi.telemetry.content import ContentCapture
-from plano_asgi.telemetry.cost import CostBook
+from plano_asgi.telemetry.cost import CostBook, format_cost
 from plano_asgi.telemetry.counted import Counted
 from plano_asgi.telemetry.headers import SpanHeaders
 from plano_asgi.telemetry.metrics import Metrics
@@ -124,6 +124,11 @@ class Telemetry:
             self._tracer = provider, tracer
         return self._tracer[1]
 
+    @property
+    def is_prepared(self) -> bool:
+        """Nothing has to be read from files any more before an exchange can be looked at."""
+        return self.analyzer is None or self.analyzer.is_prepared
+
     def needs_text(self, is_recording: bool) -> bool:
         """Whether the whole text of an answer is wanted, and not only what it used."""
         captures = is_recording and self.content is not ContentCapture.NO_CONTENT
@@ -138,6 +143,11 @@ class Telemetry:
         except Exception as exc:  # of a table of the user's
             _log.error("pricing_failed", request_id=request_id, trace=trace_of(exc))
             return None
+
+    def told(self, candidate: Candidate, usage: Usage) -> str:
+        """What ``x-plano-cost`` says; "" without a price, or where a table of prices fails."""
+        cost = self.cost(candidate.provider, candidate.model, usage, "")
+        return "" if cost is None else format_cost(cost.total_usd)
 
     def report(self, rows: Sequence[Row], request_id: str) -> SignalReport | None:
         """
@@ -178,9 +188,11 @@ class Telemetry:
 
     @asynccontextmanager
     async def lifespan(self, _app: object = None) -> AsyncGenerator[None]:
-        """Compose into the host's: prices are read at the start, batches flushed at the end."""
+        """Compose into the host's: tables are read at the start, batches flushed at the end."""
         if self._prices is not None:
             await self._prices.load()
+        if self.analyzer is not None:
+            await anyio.to_thread.run_sync(self.analyzer.prepare)
         try:
             yield
         finally:
@@ -198,5 +210,5 @@ class Telemetry:
 
 @cache
 def _shipped() -> Analyzer:
-    """One for all: it keeps nothing, and takes a third of a second to make."""
+    """One for all: its words take a third of a second to read."""
     return Analyzer()

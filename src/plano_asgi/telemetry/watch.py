@@ -62,6 +62,7 @@ class Watch:
         layout: Layout | None = None,
     ) -> None:
         self._telemetry, self._exchange, self._layout = telemetry, exchange, layout
+        self._was_read = exchange.is_read
         self._error: BaseException | None = None
         self._server: Span | None = None
         self._spans: ExchangeSpans | None = None
@@ -117,8 +118,9 @@ class Watch:
             layout=self._layout,
             ended=ended,
             error=self._error,
+            was_read=self._was_read,
             is_deep=self._telemetry.needs_text(self._is_recording()),
-            trace=self._trace(),
+            trace=("", "") if self._spans is None else self._spans.ids,
         )
         outcome: Outcome | None = None
         try:
@@ -130,7 +132,8 @@ class Watch:
         """What came of it; ``None`` where that cannot be found out."""
         telemetry, exchange = self._telemetry, self._exchange
         try:
-            if self.receive.size + self.send.response_bytes <= telemetry.long_bytes:
+            size = self.receive.size + self.send.response_bytes
+            if size <= telemetry.long_bytes and telemetry.is_prepared:
                 return conclude(telemetry, exchange, copies)
             with anyio.fail_after(telemetry.finish_timeout_s, shield=True):
                 return await anyio.to_thread.run_sync(
@@ -154,12 +157,6 @@ class Watch:
 
     def _is_recording(self) -> bool:
         return self._spans is not None and self._spans.span.is_recording()
-
-    def _trace(self) -> tuple[str, str]:
-        if self._spans is None:
-            return "", ""
-        context = self._spans.span.get_span_context()
-        return f"{context.trace_id:032x}", f"{context.span_id:016x}"
 
     def _describe(self, span: Span, outcome: Outcome) -> None:
         """Everything known goes onto the span, in one go."""

@@ -7,7 +7,7 @@ from plano_asgi.routing.sessions.budget import BUDGET_HEADER, RoutingBudget, Wei
 from plano_asgi.routing.sessions.costs import Pricing
 from plano_asgi.routing.sessions.identity import AFFINITY_HEADER, CACHE_HEADER, is_opted_out
 from plano_asgi.routing.sessions.options import SessionOptions
-from plano_asgi.routing.sessions.turn import SESSION_KEY, SessionDecision
+from plano_asgi.routing.sessions.turn import SESSION_KEY, SessionDecision, open_session
 from plano_asgi.routing.sessions.warmth import Warmth, Warmths
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "Warmths",
     "Weighed",
     "is_opted_out",
+    "open_session",
 ]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import attrgetter
+from typing import NamedTuple
 
 from plano_asgi._json import JSONObject, dumps, loads
 from plano_asgi.exchange import Candidate
@@ -16,8 +18,7 @@ MAX_HISTORY = 8
 """Models whose cached prompt is remembered."""
 
 
-@dataclass(slots=True)
-class Visit:
+class Visit(NamedTuple):
     """When a model last had the conversation (Unix seconds), and how much of it (tokens)."""
 
     model: Candidate
@@ -35,6 +36,7 @@ class Binding:
     An ``episode`` lasts while its prompt cache is warm; its id is when it began.
     ``baseline_usd`` is what reading the cached prompt would have cost without a switch,
     ``switch_spend_usd`` what switches cost more; both of this episode, and of turns under way too.
+    ``opened_by`` marks the turn that brought the session here, until an answer confirms it.
     """
 
     anchor_model: Candidate
@@ -51,23 +53,45 @@ class Binding:
     session_cost_usd: float = 0.0
     fallbacks: tuple[Candidate, ...] = ()
     history: list[Visit] = field(default_factory=list)
+    opened_by: str = ""
 
     def record(self, model: Candidate, now: float, cached_tokens: int) -> None:
         """*model* has the conversation now; past the bound the one used longest ago is left out."""
-        for visit in self.history:
+        latest = Visit(model, now, cached_tokens)
+        for place, visit in enumerate(self.history):
             if visit.model == model:
-                visit.last_used, visit.cached_tokens = now, cached_tokens
+                self.history[place] = latest
                 return
-        self.history.append(Visit(model, now, cached_tokens))
+        self.history.append(latest)
         if len(self.history) > MAX_HISTORY:
             self.history.remove(min(self.history, key=lambda visit: visit.last_used))
+
+    def copy(self) -> Binding:
+        """Another one that says the same. In a third of the time of reading it again."""
+        return Binding(
+            anchor_model=self.anchor_model,
+            default_model=self.default_model,
+            requested_model=self.requested_model,
+            episode=self.episode,
+            last_used=self.last_used,
+            route_name=self.route_name,
+            prefix_hash=self.prefix_hash,
+            cached_tokens=self.cached_tokens,
+            baseline_usd=self.baseline_usd,
+            switch_spend_usd=self.switch_spend_usd,
+            switches=self.switches,
+            session_cost_usd=self.session_cost_usd,
+            fallbacks=self.fallbacks,
+            history=self.history.copy(),
+            opened_by=self.opened_by,
+        )
 
     def visit(self, model: Candidate) -> Visit | None:
         """The last one of *model*."""
         return next((visit for visit in self.history if visit.model == model), None)
 
 
-_NUMBERS = (
+_NUMBERS = attrgetter(
     "episode",
     "last_used",
     "cached_tokens",
@@ -76,15 +100,23 @@ _NUMBERS = (
     "switches",
     "session_cost_usd",
 )
-_NUMERIC = {int, float}
+_NUMERIC = frozenset((int, float))
 
 
 def encode(binding: Binding) -> bytes:
     """*binding* as JSON."""
-    written: JSONObject = {name: getattr(binding, name) for name in _NUMBERS}
-    written["requested_model"] = binding.requested_model
-    written["anchor_model"] = _pair(binding.anchor_model)
-    written["default_model"] = _pair(binding.default_model)
+    written: JSONObject = {
+        "episode": binding.episode,
+        "last_used": binding.last_used,
+        "cached_tokens": binding.cached_tokens,
+        "baseline_usd": binding.baseline_usd,
+        "switch_spend_usd": binding.switch_spend_usd,
+        "switches": binding.switches,
+        "session_cost_usd": binding.session_cost_usd,
+        "requested_model": binding.requested_model,
+        "anchor_model": _pair(binding.anchor_model),
+        "default_model": _pair(binding.default_model),
+    }
     if binding.route_name is not None:
         written["route_name"] = binding.route_name
     if binding.prefix_hash is not None:
@@ -96,6 +128,8 @@ def encode(binding: Binding) -> bytes:
             (visit.model.provider, visit.model.model, visit.last_used, visit.cached_tokens)
             for visit in binding.history
         ]
+    if binding.opened_by:
+        written["opened_by"] = binding.opened_by
     return dumps(written)
 
 
@@ -120,10 +154,10 @@ def _binding(read: JSONObject) -> Binding:
             Visit(_candidate(provider, model), float(last_used), int(tokens))
             for provider, model, last_used, tokens in history[:MAX_HISTORY]
         ]
-    for name in _NUMBERS:
-        if type(read.get(name, 0)) not in _NUMERIC:
-            raise TypeError("not a number")
-    return Binding(**read)
+    binding = Binding(**read)
+    if not _NUMERIC.issuperset(map(type, _NUMBERS(binding))):
+        raise TypeError("not a number")
+    return binding
 
 
 def _pair(candidate: Candidate) -> tuple[str, str]:

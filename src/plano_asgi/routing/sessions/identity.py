@@ -9,11 +9,11 @@ definitions count in the prefix, because a prompt cache keeps them too.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from plano_asgi._json import dumps
@@ -29,6 +29,8 @@ _OFFSET, _PRIME, _MASK = 0xCBF29CE484222325, 0x100000001B3, 0xFFFFFFFFFFFFFFFF
 _END = 0x1F
 _LONGEST_HASHED = 32  # bytes; a longer text enters the hash as its digest
 _INSTRUCTING = ("system", "developer")
+_IMPLICIT = "implicit:"
+_MAX_MIXED = 4096  # remembered: a byte loop each, and a conversation's are always the same
 # Claude Code's first system block; part of it is another one on every request.
 _VOLATILE = "x-anthropic-billing-header:"
 
@@ -37,8 +39,7 @@ _SAFE = "/@+"
 _PLAIN = re.compile(rf"[A-Za-z0-9_.~{_SAFE}-]{{1,{_LONGEST_IN_KEY}}}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(NamedTuple):
     """
     One conversation of one tenant, as this request tells it.
 
@@ -53,8 +54,7 @@ class Session:
     prefix_hash: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fingerprint:
+class Fingerprint(NamedTuple):
     """
     How a prompt begins. ``prefix_hash``: what a prompt cache holds of it, as far as all its
     conversations share it. ``session_id`` adds the first thing the user said; ``None`` if nobody
@@ -76,7 +76,7 @@ def fingerprint(request: ChatRequest, tenant: str = "") -> Fingerprint | None:
     said = text_of(first)
     return Fingerprint(
         prefix_hash=_mixed(state, _definitions(request.tools)),
-        session_id=f"implicit:{_mixed(state, (_chunk(said),)):016x}" if said else None,
+        session_id=f"{_IMPLICIT}{_mixed(state, (_chunk(said),)):016x}" if said else None,
     )
 
 
@@ -94,8 +94,8 @@ def tenant_of(identity: Any, headers: Mapping[str, str], tenant_header: str | No
 
 def session_key(tenant: str, id: str, lane: str, *, is_explicit: bool) -> str:
     """The key in the store; no part of it can spell another's place."""
-    kind = "e" if is_explicit else "i"
-    return f"session:{_escaped(tenant)}:{kind}.{_escaped(id)}:{_escaped(lane)}"
+    named = f"e.{_escaped(id)}" if is_explicit else f"i.{id.removeprefix(_IMPLICIT)}"
+    return f"session:{_escaped(tenant)}:{named}:{_escaped(lane)}"
 
 
 def is_opted_out(headers: Mapping[str, str]) -> bool:
@@ -134,7 +134,8 @@ def _digest(data: bytes) -> bytes:
     return sha256(data).digest()[:8]
 
 
-def _mixed(state: int, chunks: Iterable[bytes]) -> int:
+@lru_cache(_MAX_MIXED)
+def _mixed(state: int, chunks: tuple[bytes, ...]) -> int:
     """FNV-1a, 64 bits, with an end mark after each chunk."""
     for chunk in chunks:
         for byte in chunk:

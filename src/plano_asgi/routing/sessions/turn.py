@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from plano_asgi.exchange import Candidate, Exchange, Route
@@ -21,6 +22,7 @@ Mode: TypeAlias = Literal["pin", "replay", "gate"]
 turn is decided, and a budget says whether the session may follow.
 """
 Skipped: TypeAlias = Literal["pinned", "not_user_turn"]
+_NOWHERE = Route(candidates=())
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,29 +64,37 @@ class Turn:
     """
     One request's way through a session.
 
-    ``seen`` is the record as this turn found it, with what the turn added; ``joins``: it goes on
-    with that record's episode.
+    ``seen`` is the record as this turn found it, with what the turn added, and ``raw`` the same as
+    the store has it; ``joins``: it goes on with that record's episode. ``mark`` is written into a
+    record that the turn opened, ``before`` is what that was then; ``is_open``: the store has it.
     """
 
     session: Session
     mode: Mode
     ttl_s: float
     started: float
+    open: Callable[[Exchange, Turn, Candidate], Awaitable[None]]
+    """Keeps where this turn takes its session, now that the candidate is answering."""
     budget: RoutingBudget | None = None
     seen: Binding | None = None
+    raw: bytes | None = None
     joins: bool = False
+    mark: str = ""
+    before: Binding | None = None
+    is_open: bool = False
     is_lost: bool = False
     skipped: Skipped | None = None
-    route: Route = field(default_factory=lambda: Route(candidates=()))
+    route: Route = _NOWHERE
     route_name: str | None = None
     weighed: Weighed | None = None
     counterfactual: str | None = None
 
     @property
-    def has_charged(self) -> bool:
-        """Whether it added anything to the session's sums."""
+    def has_written(self) -> bool:
+        """Whether anything of it may be in the record."""
         weighed = self.weighed
-        return weighed is not None and bool(weighed.charged_usd or weighed.baseline_usd)
+        has_charged = weighed is not None and bool(weighed.charged_usd or weighed.baseline_usd)
+        return has_charged or bool(self.mark)
 
     def tell(self, exchange: Exchange) -> None:
         """Put the decision on *exchange*, and the turn for its finalizer."""
@@ -111,7 +121,22 @@ class Turn:
         )
         exchange.state[TURN_KEY] = self
 
+    def leads_to(self, model: Candidate) -> bool:
+        """Whether, with *model* answering, the session is somewhere else than it was found."""
+        return not self.joins or self.seen is None or self.seen.anchor_model != model
+
     @property
     def keeps_sums(self) -> bool:
         """Whether a new episode goes on with the old one's sums."""
         return self.budget is not None and not self.budget.replenish_on_rebind
+
+
+async def open_session(exchange: Exchange) -> None:
+    """
+    Keep where an exchange that is being answered takes its session, before the client has any of
+    the answer: the next turn finds it, at every process. Nothing to do for one that stays where
+    it was, nor without a session.
+    """
+    turn, model = exchange.state.get(TURN_KEY), exchange.served_by
+    if isinstance(turn, Turn) and model is not None and turn.leads_to(model):
+        await turn.open(exchange, turn, model)
