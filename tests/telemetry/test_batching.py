@@ -195,6 +195,20 @@ def test_a_failed_export_is_counted_and_the_next_is_tried(
     assert "prompt" not in repr(logs)
 
 
+def test_losses_are_told_as_they_happen() -> None:
+    """To a metric, say: each span once, whatever became of it."""
+    lost: list[int] = []
+    processor = batching(Gathering(OSError("down")), max_queue=4, max_batch=4, on_drop=lost.append)
+    provider = TracerProvider()
+    provider.add_span_processor(processor)
+    with capture_logs():
+        for number in range(4):
+            provider.get_tracer("t").start_span(str(number)).end()
+        provider.force_flush()
+        provider.shutdown()
+    assert sum(lost) == processor.dropped == 4
+
+
 def test_an_exporter_that_cannot_close_is_told_of() -> None:
     """It ends the thread all the same."""
 

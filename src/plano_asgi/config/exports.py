@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
 
+    from plano_asgi.telemetry.batching import OnDrop
+
 ENDPOINT_VARIABLE = "OTEL_TRACING_GRPC_ENDPOINT"
 STORE_VARIABLE = "PLANO_TRACE_STORE"
 _SERVICE_VARIABLE = "OTEL_SERVICE_NAME"
@@ -129,19 +131,28 @@ def resource_of(options: TelemetryOptions, environ: Mapping[str, str]) -> Resour
 
 
 def sampled_provider(
-    config: PlanoConfig, exporters: list[SpanExporter], resource: Resource, has_triage: bool
+    config: PlanoConfig,
+    exporters: list[SpanExporter],
+    resource: Resource,
+    has_triage: bool,
+    on_drop: OnDrop | None = None,
 ) -> TracerProvider:
     """A provider for *exporters* with the share of traces that ``tracing.random_sampling`` says."""
     is_told = "random_sampling" in config.tracing.model_fields_set
     share = config.tracing.random_sampling / 100 if is_told else 1.0
-    return tracer_provider(share, exporters, resource, has_triage)
+    return tracer_provider(share, exporters, resource, has_triage, on_drop)
 
 
 def tracer_provider(
-    share: float, exporters: list[SpanExporter], resource: Resource, has_triage: bool
+    share: float,
+    exporters: list[SpanExporter],
+    resource: Resource,
+    has_triage: bool,
+    on_drop: OnDrop | None = None,
 ) -> TracerProvider:
     """
-    A provider that keeps *share* of the traces that begin here, and those a caller has sampled.
+    A provider that keeps *share* of the traces that begin here, and those a caller has sampled;
+    *on_drop* hears of spans that no exporter took.
     """
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
@@ -151,7 +162,7 @@ def tracer_provider(
 
     provider = TracerProvider(sampler=ParentBased(TraceIdRatioBased(share)), resource=resource)
     for exporter in exporters:
-        processor: SpanProcessor = batching(exporter)
+        processor: SpanProcessor = batching(exporter, on_drop=on_drop)
         provider.add_span_processor(TriageProcessor(processor) if has_triage else processor)
     return provider
 

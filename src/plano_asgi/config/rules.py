@@ -157,8 +157,8 @@ def check_metrics(document: Document) -> Iterator[Finding]:
     budget, value = value_at(document, ("routing", "routing_budget"))
     if budget and value is not None and "cost" not in seen and not find_spec("genai_prices"):
         message = (
-            "needs a source of type 'cost' in model_metrics_sources, or 'plano-asgi[prices]', which "
-            "has prices"
+            "needs a source of type 'cost' in model_metrics_sources, or 'plano-asgi[prices]',"
+            " which has prices"
         )
         yield Finding(("routing", "routing_budget"), message, show=False)
 

@@ -73,16 +73,16 @@ def build_telemetry(config: PlanoConfig, environ: Mapping[str, str]) -> BuiltTel
         return None
     owned: list[Any] = []
     triage = _triage(options)
-    provider = None
     resource = resource_of(options, environ) if exporters or options.metrics.otlp_endpoint else None
-    if resource is not None and exporters:
-        provider = sampled_provider(config, exporters, resource, triage is not None)
-        owned.append(provider)
     backends, page = _meters(options, resource, owned)
-    metrics = None
+    metrics = provider = None
     if backends:
         most = options.metrics.max_models or MAX_MODELS
         metrics = Metrics(backends, known_models=_known(config), max_models=most)
+    if resource is not None and exporters:
+        on_drop = metrics.dropped if metrics is not None else None
+        provider = sampled_provider(config, exporters, resource, triage is not None, on_drop)
+        owned.insert(0, provider)
     content = _content(options.content, environ)
     _warn_of_no_messages(config, content)
     telemetry = Telemetry(

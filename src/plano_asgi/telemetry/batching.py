@@ -26,6 +26,8 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from plano_asgi.errors import ConfigurationError
 
 DropReason: TypeAlias = Literal["queue_full", "export_failed", "shutdown"]
+OnDrop: TypeAlias = Callable[[int], None]
+"""Hears how many spans were lost. Must neither block nor raise."""
 
 _log = structlog.get_logger("plano_asgi")
 
@@ -37,6 +39,7 @@ def batching(
     max_batch: int = 512,
     delay_s: float = 2.0,
     timeout_s: float = 10.0,
+    on_drop: OnDrop | None = None,
 ) -> BatchingProcessor:
     """
     A span processor in front of *exporter*; see ``BatchingProcessor``.
@@ -45,7 +48,12 @@ def batching(
         ConfigurationError: A bound that cannot work.
     """
     return BatchingProcessor(
-        exporter, max_queue=max_queue, max_batch=max_batch, delay_s=delay_s, timeout_s=timeout_s
+        exporter,
+        max_queue=max_queue,
+        max_batch=max_batch,
+        delay_s=delay_s,
+        timeout_s=timeout_s,
+        on_drop=on_drop,
     )
 
 
@@ -63,6 +71,7 @@ class BatchingProcessor(SpanProcessor):
         max_batch: Spans in one export; so many waiting are exported at once.
         delay_s: How long spans wait for others.
         timeout_s: How long ``shutdown``, and a ``force_flush`` that names no limit, wait.
+        on_drop: Hears of every loss: ``Metrics.dropped``.
         report_s: At most one line about drops is logged in this time.
         timer: A monotonic clock in seconds.
 
@@ -84,6 +93,7 @@ class BatchingProcessor(SpanProcessor):
         delay_s: float = 2.0,
         timeout_s: float = 10.0,
         report_s: float = 60.0,
+        on_drop: OnDrop | None = None,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         if not 0 < max_batch <= max_queue:
@@ -96,6 +106,7 @@ class BatchingProcessor(SpanProcessor):
         self._delay_s = delay_s
         self._timeout_s = timeout_s
         self._report_s = report_s
+        self._on_drop = on_drop
         self._timer = timer
         self._is_closed = False
         self._begin()
@@ -121,7 +132,7 @@ class BatchingProcessor(SpanProcessor):
             return
         with self._lock:
             if self._is_closed:
-                self._drops["shutdown"] += 1
+                self._count("shutdown", 1)
                 return
             self._accepted += 1
             self._queue.append(span)
@@ -226,8 +237,13 @@ class BatchingProcessor(SpanProcessor):
                 self._lose("export_failed", len(batch))
 
     def _lose(self, reason: DropReason, count: int) -> None:
-        self._drops[reason] += count
+        self._count(reason, count)
         self._settle(count)
+
+    def _count(self, reason: DropReason, count: int) -> None:
+        self._drops[reason] += count
+        if self._on_drop is not None:
+            self._on_drop(count)
 
     def _settle(self, count: int) -> None:
         self._settled_count += count

@@ -68,7 +68,7 @@ class LabelBook:
 
     Args:
         known_models: Model names that always pass: a catalogue.
-        max_models: Distinct other models, of each: asked for, tried, served, and as the upstream said.
+        max_models: Distinct other models: of those asked for, tried, served, and told, each.
         max_names: Distinct providers, routes, guards, limits, signal categories, of each.
         max_errors: Distinct ``error.type`` values: upstreams may have codes of their own.
     """

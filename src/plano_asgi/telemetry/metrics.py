@@ -140,7 +140,7 @@ class Metrics:
         self._tell(semconv.SPANS_DROPPED, (), n)
 
     def _upstream(self, provider: str, model: str) -> Labels:
-        # A label of its own: names are tried that no upstream knows, and must not use up the others.
+        # Counted apart: names are tried that no upstream knows, and must not use up the others.
         return self._book.provider(provider), self._book.tried_model(model)
 
     def _tell(self, metric: Metric, labels: Labels, n: float) -> None:
