@@ -21,19 +21,17 @@ from plano_asgi._json import dumps
 from plano_asgi.asgi.body import BODY_TIMEOUT_S, MAX_BODY_BYTES, ClientDisconnected, read_body
 from plano_asgi.asgi.disconnect import run_until_disconnect
 from plano_asgi.asgi.known_paths import KnownPath, request_layout
+from plano_asgi.asgi.new_exchange import new_exchange
 from plano_asgi.asgi.replay import Replay, with_length
-from plano_asgi.asgi.request import has_packed_reasoning, request_id_of, unexpected
-from plano_asgi.asgi.respond import request_headers
+from plano_asgi.asgi.request import has_packed_reasoning, unexpected
 from plano_asgi.asgi.tap import MAX_FILTERED_BYTES, TapLimits, close_filters
 from plano_asgi.asgi.tap_headers import is_json
 from plano_asgi.asgi.tap_run import Listeners, RequestStep, run_steps, run_tapped
 from plano_asgi.asgi.tap_voice import DialectVoice, RouteVoice, Said, Voice, say
-from plano_asgi.conversation import ChatRequest
 from plano_asgi.errors import PlanoError, RequestError
 from plano_asgi.exchange import SCOPE_KEY, AnswerInstead, Exchange
 from plano_asgi.middleware.lifespan import around_lifespan
 from plano_asgi.middleware.recognise import Recogniser, may_be_json, read_object
-from plano_asgi.wire import DIALECTS
 from plano_asgi.wire.field_layout import FieldLayout
 
 Identity: TypeAlias = Callable[[Scope], Any | Awaitable[Any]]
@@ -103,7 +101,7 @@ class ExchangeMiddleware:
                 await self.app(scope, first, send)
                 return
             receive = first
-        exchange = shared or _exchange(known, scope)
+        exchange = shared or new_exchange(known, scope)
         voice = _voice(known, exchange)
         try:
             content = await self._read(known, exchange, scope, receive)
@@ -249,24 +247,6 @@ def _shared(scope: Scope, known: KnownPath) -> Exchange | None:
     ):
         return found
     return None
-
-
-def _exchange(known: KnownPath, scope: Scope) -> Exchange:
-    headers = request_headers(scope)
-    return Exchange(
-        id=request_id_of(headers),
-        operation=known.operation,
-        dialect=known.dialect,
-        scope=scope,
-        path=scope["path"],
-        headers=headers,
-        body={},
-        read_request=DIALECTS[known.dialect].read_request if known.dialect else _no_request,
-    )
-
-
-def _no_request(_body: object) -> ChatRequest:
-    raise RequestError("This route is no chat API: its texts are known by their fields only.")
 
 
 def _voice(known: KnownPath, exchange: Exchange) -> Voice:

@@ -14,14 +14,10 @@ from opentelemetry.trace import get_current_span
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from plano_asgi.asgi.known_paths import KnownPath
-from plano_asgi.asgi.request import request_id_of
-from plano_asgi.asgi.respond import request_headers
-from plano_asgi.conversation import ChatRequest
-from plano_asgi.errors import RequestError
+from plano_asgi.asgi.new_exchange import new_exchange
 from plano_asgi.exchange import SCOPE_KEY, Exchange
 from plano_asgi.telemetry.telemetry import Telemetry
 from plano_asgi.telemetry.watch import Watch
-from plano_asgi.wire import DIALECTS
 
 Find: TypeAlias = Callable[[Scope], KnownPath | None]
 """What a request is, if it is one of those watched."""
@@ -111,7 +107,7 @@ class _Run:
         if self._known is None:
             await self._app(scope, receive, send)
             return
-        exchange = self._shared or _exchange(self._known, scope)
+        exchange = self._shared or new_exchange(self._known, scope)
         self.watch = watch = Watch(
             self._telemetry, exchange, receive, send, layout=self._known.layout
         )
@@ -144,22 +140,3 @@ def _shared(scope: Scope) -> Exchange | None:
         isinstance(found, Exchange) and found.path == scope["path"] and found.timings.ended is None
     )
     return found if is_this else None
-
-
-def _exchange(known: KnownPath, scope: Scope) -> Exchange:
-    headers = request_headers(scope)
-    return Exchange(
-        id=request_id_of(headers),
-        operation=known.operation,
-        dialect=known.dialect,
-        scope=scope,
-        path=scope["path"],
-        headers=headers,
-        body={},
-        read_request=DIALECTS[known.dialect].read_request if known.dialect else _no_request,
-        is_read=False,
-    )
-
-
-def _no_request(_body: object) -> ChatRequest:
-    raise RequestError("This route is no chat API: its texts are known by their fields only.")

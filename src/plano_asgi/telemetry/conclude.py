@@ -18,6 +18,7 @@ from plano_asgi.exchange import EARLIER_KEY, Exchange
 from plano_asgi.passages import Layout, Passage
 from plano_asgi.signals.base import Row, RowKind, SignalReport
 from plano_asgi.signals.rows import rows_of
+from plano_asgi.telemetry.attributes import provider_name
 from plano_asgi.telemetry.outcome import Cost, Outcome
 from plano_asgi.telemetry.read_answer import NOTHING, ReadAnswer, read_answer
 from plano_asgi.telemetry.spans import error_word
@@ -35,12 +36,6 @@ _ROW_KINDS: dict[str, RowKind] = {
     "tool_call": "function_call",
     "tool_result": "observation",
 }
-_PROVIDER_OF = {
-    "openai.chat": "openai",
-    "openai.responses": "openai",
-    "anthropic.messages": "anthropic",
-}
-"""Whose prices hold where the app asks its model by itself, and says no more than its API."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +166,7 @@ def _cost(
 ) -> Cost | None:
     if usage is None:
         return None
-    priced_at = provider or _PROVIDER_OF.get(exchange.dialect, "")
+    priced_at = provider or provider_name("", exchange.dialect)
     return telemetry.cost(priced_at, model, usage, exchange.id)
 
 
