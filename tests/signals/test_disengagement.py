@@ -13,6 +13,8 @@ DETECT = disengagement(reader())
 STANCE = "negative_stance"
 
 ESCALATION = (
+    "Please have one of your engineers call me this afternoon",
+    "could somebody from the warranty team, a human please, ring me",
     "I want to talk to a human",
     "Get me a human, this is useless",
     "Let me speak to your manager",
@@ -237,6 +239,10 @@ NEGATIVE_STANCE = (
     "come on, this is basic stuff!!",
 )
 NOT_DISENGAGEMENT = (
+    "I'll try another way to say that",
+    "I asked three colleagues and sent two mails",
+    "Let my neighbour call me when the parcel is there",
+    "Could someone from the marketing team use this template?",
     "Get me a taxi",
     "I want to quit smoking",
     "Can you tell me if this is working as intended?",

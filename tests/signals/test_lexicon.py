@@ -46,10 +46,11 @@ def test_the_bundled_one_has_every_leaf_that_phrases_tell() -> None:
     Reader(lexicon)
 
 
-def test_unknown_language_names_the_known() -> None:
-    """There is English."""
-    with pytest.raises(ConfigurationError, match=r"'xx'.*en"):
-        Lexicon.load("xx")
+@pytest.mark.parametrize("name", ["xx", "execution", "../lexicons/en"])
+def test_unknown_language_names_the_known(name: str) -> None:
+    """There is English; what tools say is no language."""
+    with pytest.raises(ConfigurationError, match=r"there are: en$"):
+        Lexicon.load(name)
 
 
 def test_own_phrases_by_leaf() -> None:

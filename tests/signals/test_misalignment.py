@@ -13,6 +13,9 @@ from plano_asgi.signals.misalignment import misalignment
 DETECT = misalignment(reader())
 
 CORRECTION = (
+    "Ah, I didn't mean the annual plan",
+    "No, it was three weeks ago",
+    "This one is last month's, you picked the wrong folder",
     "No, I meant the blue one",
     "no i ment the other file",
     "That's not what I asked for.",
@@ -127,6 +130,8 @@ REPHRASE = (
     "What I was trying to ask is whether kids get a discount",
 )
 CLARIFICATION = (
+    "I have no idea what you're talking about",
+    "I've gone over it and I haven't the faintest idea what you want from me",
     "I don't understand what you mean",
     "what do you mean?",
     "That makes no sense",
@@ -184,6 +189,9 @@ CLARIFICATION = (
     "What's that supposed to mean",
 )
 NOT_MISALIGNMENT = (
+    "I didn't mean to order two of them",
+    "I have no idea what to cook tonight",
+    "No one is two meters tall in my class",
     "Let me explain my setup",
     "I said hello to my neighbour",
     "How do I write a thank you note?",

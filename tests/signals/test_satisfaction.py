@@ -10,6 +10,7 @@ from plano_asgi.signals.satisfaction import satisfaction
 DETECT = satisfaction(reader())
 
 GRATITUDE = (
+    "I truly appreciate your help with all of this",
     "Thanks so much!",
     "That helps, thank you",
     "I really appreciate it",
@@ -72,6 +73,8 @@ GRATITUDE = (
     "Very helpful, cheers",
 )
 CONFIRMATION = (
+    "9:15 works for me",
+    "At 14:30 is fine",
     "That works for me, thanks",
     "Love it",
     "This is great",
@@ -134,6 +137,7 @@ CONFIRMATION = (
     "Nice!",
 )
 SUCCESS = (
+    "Finally works!",
     "It worked!",
     "Great, it worked!",
     "that's working now",
@@ -195,6 +199,8 @@ SUCCESS = (
     "All green now",
 )
 NOT_SATISFACTION = (
+    "I would appreciate your help with my essay",
+    "Is 9:15 fine?",
     "In other news, the weather is nice",
     "Is this good?",
     "No thanks",

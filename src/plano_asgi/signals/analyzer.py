@@ -70,7 +70,7 @@ class Analyzer:
 
     def prepare(self) -> None:
         """
-        Read the words now and not with the first conversation: that takes a third of a second of
+        Read the words now and not with the first conversation: that takes a fifth of a second of
         CPU, so better in a worker thread while the application starts. A second time costs nothing.
         """
         self._ready()

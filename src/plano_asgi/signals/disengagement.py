@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache, partial
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from plano_asgi.signals.base import Detector, Row, Signal
@@ -29,6 +28,7 @@ _LINKING = frozenset(
     ("the", "a", "an", "of", "and", "or", "in", "on", "at", "to", "for", "by", "with")
 )
 """What titles and lists have too."""
+_HEAP = re.compile(r"[?!][?!]")
 _RUN = re.compile(r"(?<=[^\s?!])[ ]?([?!]{2,})(?=[\s\"')]|$)")
 
 
@@ -38,12 +38,9 @@ def disengagement(reader: Reader) -> Detector:
     a complaint unless it is told already by escalation or abuse.
     """
 
-    tone = lru_cache(maxsize=reader.memo_texts)(partial(_tone, reader.lexicon))
-
     def detect(rows: Sequence[Row]) -> Iterable[Signal]:
         for row, reading in reader.human(rows):
-            for metadata in tone(reading):
-                yield _loud(row, reading, metadata)
+            yield from _tone(reader.lexicon, row, reading)
             if reading.hits:
                 yield from _told(row, reading.hits)
 
@@ -71,33 +68,32 @@ def _signal(leaf: str, row: Row, hit: Hit, metadata: dict[str, Any]) -> Signal:
     )
 
 
-def _loud(row: Row, reading: Reading, metadata: Mapping[str, Any]) -> Signal:
-    return Signal(
-        type=_STANCE,
-        message_index=row.index,
-        confidence=1.0,
-        snippet=snippet_around(reading.raw, 0, 1, limit=SNIPPET_CHARS),
-        metadata={**metadata},
-    )
-
-
-def _tone(lexicon: Lexicon, reading: Reading) -> Sequence[Mapping[str, Any]]:
+def _tone(lexicon: Lexicon, row: Row, reading: Reading) -> Iterator[Signal]:
     """What the writing itself says, unless the words are glad."""
     raw = reading.raw
     shouted = _may_shout(raw)
-    heaped = any(map(raw.__contains__, ("!!", "??", "?!", "!?")))
+    heaped = _HEAP.search(raw) is not None
     if not (shouted or heaped) or _is_glad(lexicon, reading):
-        return ()
+        return
     kept = "".join(
         char if mark != "\x00" and not mark.isspace() else " "
         for char, mark in zip(raw, without_quoted(raw, fold(raw)), strict=True)
     )
-    found = (shouted and _shouting(lexicon, kept), heaped and _heaping(kept))
-    return tuple(filter(None, found))
+    for found in (shouted and _shouting(lexicon, kept), heaped and _heaping(kept)):
+        if found:
+            yield Signal(
+                type=_STANCE,
+                message_index=row.index,
+                confidence=1.0,
+                snippet=snippet_around(raw, 0, 1, limit=SNIPPET_CHARS),
+                metadata=found,
+            )
 
 
 def _may_shout(raw: str) -> bool:
-    """Whether enough letters are capitals that it is worth to look at words; vowels tell mostly."""
+    """Whether so many letters are capitals that words are worth a look; vowels tell mostly."""
+    if raw.count("e") + raw.count("a") > raw.count("E") + raw.count("A"):
+        return False
     if raw.isascii():
         return sum(map(raw.count, "AEIOU")) >= sum(map(raw.count, "aeiou"))
     return sum(map(str.isupper, raw)) >= sum(map(str.islower, raw))

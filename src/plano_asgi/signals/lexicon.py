@@ -17,6 +17,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
@@ -119,13 +120,14 @@ class Lexicon:
         Raises:
             ConfigurationError: There is none for *language*; names those there are.
         """
-        folder = files(__package__).joinpath("lexicons")
-        known = sorted(item.name.removesuffix(".toml") for item in folder.iterdir())
-        if language not in known:
-            raise ConfigurationError(f"no lexicon {language!r}; there are: {', '.join(known)}")
-        return cls.from_document(
-            tomllib.loads(folder.joinpath(f"{language}.toml").read_text("utf-8"))
-        )
+        shipped = sorted(item.name for item in _folder().iterdir())
+        if f"{language}.toml" in shipped:
+            document = _shipped(f"{language}.toml")
+            if "language" in document:
+                return cls.from_document(document)
+        # Others beside them are about tools, and of another form.
+        known = (name.removesuffix(".toml") for name in shipped if "language" in _shipped(name))
+        raise ConfigurationError(f"no lexicon {language!r}; there are: {', '.join(known)}")
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Lexicon:
@@ -199,6 +201,14 @@ class Lexicon:
             synonyms={**self.synonyms, **other.synonyms},
             **{name: getattr(self, name) | getattr(other, name) for name in _READING},
         )
+
+
+def _folder() -> Traversable:
+    return files(__package__).joinpath("lexicons")
+
+
+def _shipped(name: str) -> dict[str, Any]:
+    return tomllib.loads(_folder().joinpath(name).read_text("utf-8"))
 
 
 def _union(one: tuple[str, ...], two: tuple[str, ...]) -> tuple[str, ...]:

@@ -114,7 +114,6 @@ class Reader:
         self._spelling.teach(self._phrases.vocabulary, self._context.vocabulary)
         self._empty = lexicon.stopwords | MARKS
         self._guards = {key: entry.guards for key, entry in lexicon.entries.items()}
-        self.memo_texts = memo_texts
         self.read = lru_cache(maxsize=memo_texts)(self._read)
         self.skim = lru_cache(maxsize=memo_texts)(partial(skimmed, max_chars=max_chars))
 

@@ -90,7 +90,7 @@ def _overlap(lexicon: Lexicon, new: Reading, old: Reading) -> float:
     words = new.spoken()
     if words[0] in lexicon.affirmations or asks_for_more(lexicon, words):
         return 0.0
-    if new.names() - old.names():
+    if new.digits() - old.digits() or new.names() - old.names():
         return 0.0
     ours, theirs = _content(lexicon, words), _content(lexicon, old.spoken())
     smaller = min(len(ours), len(theirs))

@@ -82,6 +82,8 @@ def likeness(new: Saying, old: Saying, stopwords: frozenset[str]) -> float:
     common = len(new.sample & old.sample)
     if common < SAMPLE_OVERLAP * (len(new.sample) + len(old.sample) - common) or not common:
         return 0.0
+    if new.digits() != old.digits():
+        return 0.0
     ours, theirs = new.spoken(), old.spoken()
     if ours == theirs:
         return 1.0
