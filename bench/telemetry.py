@@ -197,7 +197,7 @@ async def measure(rounds: int, requests: int) -> dict[str, tuple[float, float]]:
         watched = _gateway(make())
         alone = name.endswith("own")
         token = None if alone else context.attach(trace.set_span_in_context(server))
-        whole, stream = [], []
+        whole, stream = list[float](), list[float]()
         for _ in range(rounds):
             for samples, body, count in (
                 (whole, _body(False), requests),

@@ -113,4 +113,5 @@ def parent_id(span: ReadableSpan) -> int:
 def span_id(span: ReadableSpan) -> int:
     """Its own."""
     assert span.context is not None
-    return span.context.span_id
+    found: int = span.context.span_id
+    return found

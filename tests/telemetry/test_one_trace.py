@@ -37,8 +37,12 @@ from upstream import (
 )
 
 MODELS = {CHAT: "openai/m", MESSAGES: "anthropic/m", RESPONSES: "openai/m"}
-WHOLE = {CHAT: chat_reply, MESSAGES: anthropic_reply, RESPONSES: responses_reply}
-STREAMED = {CHAT: chat_stream, MESSAGES: anthropic_stream, RESPONSES: responses_stream}
+WHOLE: dict[str, Any] = {CHAT: chat_reply, MESSAGES: anthropic_reply, RESPONSES: responses_reply}
+STREAMED: dict[str, Any] = {
+    CHAT: chat_stream,
+    MESSAGES: anthropic_stream,
+    RESPONSES: responses_stream,
+}
 UPSTREAM_PARENT = re.compile(rf"00-{TRACE}-([0-9a-f]{{16}})-01")
 
 
@@ -80,7 +84,7 @@ def test_one_trace_with_right_parents(stage: Stage, path: str, stream: bool) -> 
     assert int(found[1], 16) == span_id(attempt)
     assert stage.upstream.requests[0].headers["tracestate"] == "v=1"
     assert "baggage" not in stage.upstream.requests[0].headers
-    told = dict(chat.attributes or {})
+    told: dict[str, Any] = dict(chat.attributes or {})
     assert chat.name == f"chat {MODELS[path]}"
     assert chat.kind is SpanKind.CLIENT
     assert told["gen_ai.operation.name"] == "chat"
@@ -127,7 +131,7 @@ def test_a_failover_is_told(stage: Stage, stream: bool) -> None:
     first, second = stage.spans.of_kind("attempt", 2)
     assert [first.name, second.name] == ["attempt openai/m", "attempt anthropic/m"]
     assert dict(first.attributes or {})["error.type"] == "authentication_error"
-    told = dict(chat.attributes or {})
+    told: dict[str, Any] = dict(chat.attributes or {})
     assert chat.name == "chat either"
     assert told["gen_ai.request.model"] == "either"
     assert told["gen_ai.provider.name"] == "anthropic"
@@ -158,7 +162,7 @@ def test_a_cut_stream_is_an_error_with_what_it_used(stage: Stage, path: str) -> 
     stage.upstream.reply(reply)
     ask(stage, path, stream=True)
     (chat,), (attempt,) = stage.spans.of_kind("chat"), stage.spans.of_kind("attempt")
-    told = dict(chat.attributes or {})
+    told: dict[str, Any] = dict(chat.attributes or {})
     assert chat.status.status_code is StatusCode.ERROR
     assert told["error.type"] == "upstream_reset"
     assert told["gen_ai.usage.output_tokens"] > 0
@@ -185,7 +189,7 @@ def test_a_client_that_leaves_ends_the_span(stage: Stage, path: str) -> None:
                 break
     (chat,) = stage.spans.of_kind("chat")
     gate.set()
-    told = dict(chat.attributes or {})
+    told: dict[str, Any] = dict(chat.attributes or {})
     assert told["error.type"] == "client_disconnect"
     assert told["gen_ai.usage.output_tokens"] > 0
     assert told["plano.usage.estimated"] is True
@@ -214,7 +218,7 @@ def test_interleaved_requests_never_mix(stage: Stage) -> None:
     with ThreadPoolExecutor(10) as pool:
         assert list(pool.map(one, range(30))) == [f"r-{n}" for n in range(30)]
     for chat in stage.spans.of_kind("chat", 30):
-        told = dict(chat.attributes or {})
+        told: dict[str, Any] = dict(chat.attributes or {})
         number = int(str(told["plano.request.id"]).removeprefix("r-"))
         assert told["gen_ai.request.max_tokens"] == number + 1
         assert told["gen_ai.usage.input_tokens"] == number + 1

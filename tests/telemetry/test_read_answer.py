@@ -45,7 +45,8 @@ def tee_of(
         {"type": "http.response.body", "body": content, "more_body": not ends},
     ):
         with suppress(StopIteration):  # it waits for nothing, so no loop is needed
-            tee(message).send(None)
+            waiting: Any = tee(message)
+            waiting.send(None)
     return tee
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, Tracer, TracerProvider
-from opentelemetry.trace import set_span_in_context
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.trace import Tracer, set_span_in_context
 
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.telemetry.semconv import TRIAGE_KEEP
