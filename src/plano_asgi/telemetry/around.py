@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from plano_asgi.asgi.known_paths import KnownPath
 from plano_asgi.asgi.new_exchange import new_exchange
 from plano_asgi.exchange import SCOPE_KEY, Exchange
+from plano_asgi.telemetry.spans import error_word, set_error
 from plano_asgi.telemetry.telemetry import Telemetry
 from plano_asgi.telemetry.watch import Watch
 
@@ -58,6 +59,8 @@ class Watched:
         try:
             if self._makes_server_span and self._is_first(scope):
                 await self._server_span()(_without_query(scope, run), receive, send)
+                if run.error is not None:
+                    raise run.error
             else:
                 await run(scope, receive, send)
         finally:
@@ -89,7 +92,7 @@ class Watched:
 class _Run:
     """One request: the app, under the server span that there is by now."""
 
-    __slots__ = ("_app", "_known", "_shared", "_telemetry", "query", "watch")
+    __slots__ = ("_app", "_known", "_shared", "_telemetry", "error", "query", "watch")
 
     def __init__(
         self,
@@ -101,6 +104,7 @@ class _Run:
         self._app, self._telemetry, self._known = app, telemetry, known
         self._shared = shared
         self.query = b""
+        self.error: Exception | None = None
         self.watch: Watch | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,7 +128,11 @@ async def _go_on(scope: Scope, receive: Receive, send: Send) -> None:
     scope = dict(scope)
     run: _Run = scope.pop(_RUN_KEY)
     scope["query_string"] = run.query
-    await run(scope, receive, send)
+    try:
+        await run(scope, receive, send)
+    except Exception as exc:  # raised outside: the instrumentation writes down what one says
+        run.error = exc
+        set_error(get_current_span(), error_word(exc))
 
 
 def _without_query(scope: Scope, run: _Run) -> Scope:

@@ -10,11 +10,14 @@ what comes from here and what comes over OTLP.
 from __future__ import annotations
 
 import os
+import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import structlog
 
 from plano_asgi.errors import ConfigurationError, MissingExtra
 from plano_asgi.telemetry.instruments import INSTRUMENTS
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 MULTIPROC_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable that `prometheus_client` reads at import."""
+_log = structlog.get_logger("plano_asgi")
 
 
 class PrometheusMeters:
@@ -79,13 +83,12 @@ class PrometheusMeters:
         thread.
         """
         from prometheus_client import CollectorRegistry, exposition
-        from prometheus_client.multiprocess import MultiProcessCollector
         from prometheus_client.openmetrics import exposition as openmetrics_exposition
 
         registry = self._registry
         if self._shared_dir is not None:
             registry = CollectorRegistry()
-            MultiProcessCollector(registry, str(self._shared_dir))  # type: ignore[no-untyped-call]
+            registry.register(_AllWorkers(self._shared_dir))
         if openmetrics:
             text: bytes = openmetrics_exposition.generate_latest(registry)  # type: ignore[no-untyped-call]
             return text
@@ -212,6 +215,43 @@ class _Shared:
             bound: Callable[[float], None] = getattr(child, self._method)
             self._bound[labels] = bound
             return bound
+
+
+class _AllWorkers:
+    """
+    Shows what all workers wrote. A file that cannot be read (its worker was killed while it made
+    it, or is making it now) is left out; `prometheus_client` would show nothing at all.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def collect(self) -> Iterable[Family]:
+        """The families, summed."""
+        files = sorted(map(str, self._directory.glob("*.db")))
+        try:
+            return _merged(files)
+        except _UNREADABLE:
+            return _merged([file for file in files if _is_readable(file)])
+
+
+_UNREADABLE = (OSError, ValueError, IndexError, RuntimeError, struct.error)
+
+
+def _merged(files: list[str]) -> Iterable[Family]:
+    from prometheus_client.multiprocess import MultiProcessCollector
+
+    families: Iterable[Family] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+    return families
+
+
+def _is_readable(file: str) -> bool:
+    try:
+        _merged([file])
+    except _UNREADABLE:
+        _log.warning("metrics_file_unreadable", file=Path(file).name)
+        return False
+    return True
 
 
 def _shared_dir() -> Path | None:

@@ -161,6 +161,11 @@ class AnswerTee:
         """Whether it says to be server-sent events."""
         return self.content_type.partition(";")[0].strip().lower() == _SSE
 
+    @property
+    def is_encoded(self) -> bool:
+        """Whether it says to be compressed: it may be far larger than it is."""
+        return header(self.headers, b"content-encoding").strip().lower() not in ("", "identity")
+
     def body(self) -> bytes | None:
         """All that has gone out, also of one cut short; ``None`` if it is not kept."""
         return self._copy.whole()

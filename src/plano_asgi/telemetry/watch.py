@@ -24,6 +24,7 @@ from starlette.types import Message, Receive, Send
 from plano_asgi.asgi.request import trace_of
 from plano_asgi.exchange import Exchange
 from plano_asgi.passages import Layout
+from plano_asgi.telemetry.attribute_values import name_text
 from plano_asgi.telemetry.attributes import (
     outcome_attributes,
     plano_attributes,
@@ -133,7 +134,8 @@ class Watch:
         telemetry, exchange = self._telemetry, self._exchange
         try:
             size = self.receive.size + self.send.response_bytes
-            if size <= telemetry.long_bytes and telemetry.is_prepared:
+            is_short = size <= telemetry.long_bytes and not self.send.is_encoded
+            if is_short and telemetry.is_prepared:
                 return conclude(telemetry, exchange, copies)
             with anyio.fail_after(telemetry.finish_timeout_s, shield=True):
                 return await anyio.to_thread.run_sync(
@@ -205,5 +207,5 @@ def _started(
     """The answer begins: the last moment to tell a framework's server span what it is about."""
     attributes[REQUEST_ID] = exchange.id
     if exchange.served_by is not None:
-        attributes[MODEL] = exchange.served_by.name
+        attributes[MODEL] = name_text(exchange.served_by.name)
     server.set_attributes(attributes)

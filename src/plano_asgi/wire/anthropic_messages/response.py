@@ -30,6 +30,7 @@ from plano_asgi.wire.anthropic_messages.blocks import (
     text_block,
 )
 from plano_asgi.wire.anthropic_messages.fields import objects, rest
+from plano_asgi.wire.token_counts import token_count
 
 FINISH_REASONS: dict[str, FinishReason] = {
     "end_turn": "stop",
@@ -115,8 +116,7 @@ def read_usage(raw: JSONObject) -> Usage:
 
 
 def _count(raw: JSONObject, key: str) -> int:
-    value = raw.get(key)
-    return value if isinstance(value, int) else 0
+    return token_count(raw.get(key))
 
 
 # --------------------------------------------------------------------------- writing

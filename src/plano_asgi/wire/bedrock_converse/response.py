@@ -25,6 +25,7 @@ from plano_asgi.wire.bedrock_converse.blocks import Writing, write_blocks
 from plano_asgi.wire.bedrock_converse.content import read_answer
 from plano_asgi.wire.bedrock_converse.media import DocumentNames
 from plano_asgi.wire.bedrock_converse.names import FINISH_REASONS, NAME, STOP_REASONS
+from plano_asgi.wire.token_counts import token_count
 
 _MODELLED = frozenset({"output", "stopReason", "usage", "serviceTier"})
 _ANSWER_PARTS = (TextPart, RefusalPart, ReasoningPart, ToolCallPart, OpaquePart)
@@ -169,5 +170,4 @@ def _is_object(arguments: str) -> bool:
 
 
 def _count(usage: JSONObject, name: str) -> int:
-    value = usage.get(name)
-    return value if isinstance(value, int) else 0
+    return token_count(usage.get(name))

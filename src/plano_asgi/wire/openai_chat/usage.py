@@ -13,6 +13,7 @@ from typing import Any
 from plano_asgi._json import JSONObject
 from plano_asgi.conversation import Usage
 from plano_asgi.wire.openai_chat.fields import NAME
+from plano_asgi.wire.token_counts import token_count
 
 _CACHE_READ = (
     ("prompt_tokens_details", "cached_tokens"),
@@ -71,6 +72,6 @@ def _count(raw: JSONObject, paths: tuple[tuple[str, ...], ...]) -> int:
         value: Any = raw
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
-        if isinstance(value, int) and value > 0:
-            return value
+        if count := token_count(value):
+            return count
     return 0

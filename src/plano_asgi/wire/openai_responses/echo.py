@@ -6,7 +6,6 @@ Clients of typed languages refuse an answer that lacks one of them.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +18,7 @@ from plano_asgi.wire.openai_responses.request_writer import (
     write_text_config,
 )
 from plano_asgi.wire.openai_responses.tools import write_tool_choice, write_tools
+from plano_asgi.wire.token_counts import token_count
 
 Status = Literal["completed", "incomplete", "failed"]
 
@@ -180,5 +180,4 @@ def read_usage(raw: object) -> Usage | None:
 
 
 def _count(raw: object, key: str) -> int:
-    value = raw.get(key) if isinstance(raw, dict) else None
-    return int(value) if isinstance(value, int | float) and math.isfinite(value) else 0
+    return token_count(raw.get(key)) if isinstance(raw, dict) else 0
