@@ -170,6 +170,7 @@ async def test_an_answer_that_cannot_be_kept_is_given_and_not_acknowledged(
     assert response.status == 200
     assert said["output"][-1]["content"][0]["text"] == "Hello"
     assert said["store"] is False
+    assert response.headers.get("x-plano-state") == (None if stream else "lost")
     assert [each["event"] for each in logs] == ["state_lost"]
     late = await found.ask({"model": model, "input": "?", "previous_response_id": said["id"]})
     assert late.status == 404

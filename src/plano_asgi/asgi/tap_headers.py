@@ -5,8 +5,11 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
-from plano_asgi.asgi.respond import RawHeaders
+from starlette.types import Message, Send
+
+from plano_asgi.asgi.respond import RawHeaders, encode_headers
 from plano_asgi.errors import UpstreamProtocolError
+from plano_asgi.exchange import Exchange
 
 _OF_THE_OLD_BODY = frozenset(
     (
@@ -90,6 +93,24 @@ def for_new_body(headers: RawHeaders, length: int | None = None) -> RawHeaders:
     """*headers* less what was true of the old body only; *length* in bytes where it is known."""
     kept = [item for item in headers if item[0].lower() not in _OF_THE_OLD_BODY]
     return kept if length is None else [*kept, (b"content-length", b"%d" % length)]
+
+
+def with_late_headers(send: Send, exchange: Exchange) -> Send:
+    """
+    *send*, which adds to the response's start what has come to ``exchange.response_headers`` since
+    its headers were written: a filter of a whole answer has its say before they go out.
+    """
+
+    async def late(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            written = message["headers"]
+            known = {name.lower() for name, _ in written}
+            told = encode_headers(exchange.response_headers)
+            new = [(name, value) for name, value in told if name not in known]
+            message = {**message, "headers": [*written, *new]}
+        await send(message)
+
+    return late
 
 
 class Inflater:

@@ -25,6 +25,7 @@ from plano_asgi.asgi.body import ClientDisconnected
 from plano_asgi.asgi.request import unexpected
 from plano_asgi.asgi.respond import encode_headers
 from plano_asgi.asgi.tap import TapLimits
+from plano_asgi.asgi.tap_headers import with_late_headers
 from plano_asgi.asgi.tap_run import RequestStep, run_steps, run_tapped
 from plano_asgi.asgi.tap_voice import DialectVoice
 from plano_asgi.attempts import Answer, Engine
@@ -124,7 +125,8 @@ class Pipeline:
             await answer_errors(call, exchange, work)
 
         voice = DialectVoice(exchange)
-        await run_tapped(exchange, listeners, tapped, call.raw_send, voice, limits=limits)
+        send = call.raw_send if exchange.stream else with_late_headers(call.raw_send, exchange)
+        await run_tapped(exchange, listeners, tapped, send, voice, limits=limits)
 
     async def chat(self, call: Call, exchange: Exchange) -> None:
         """

@@ -72,16 +72,17 @@ class Account:
     expires of a tick is what nobody has settled. Both are bounded by the window, not by requests.
     """
 
-    __slots__ = ("_now", "_oldest", "_terms", "held", "used")
+    __slots__ = ("_now", "_oldest", "_slot", "_terms", "held", "used")
 
     def __init__(self, value: bytes | None, terms: Terms, now: float) -> None:
         used, held = ((), ()) if value is None else loads(value)
         self._terms, self._now = terms, now
-        self._oldest = oldest = terms.window.oldest(now)
+        self._slot = slot = terms.window.slot(now)
+        self._oldest = oldest = terms.window.oldest(slot)
         self.used: dict[int, int] = dict(used)
         self.held: dict[int, int] = dict(held)
         if used and min(self.used) < oldest:
-            self.used = {slot: amount for slot, amount in used if slot >= oldest}
+            self.used = {at: amount for at, amount in used if at >= oldest}
         if held and min(self.held) < (first := terms.oldest_tick(now, oldest)):
             self.held = {tick: amount for tick, amount in held if tick >= first}
 
@@ -95,7 +96,7 @@ class Account:
         """Hold *amount* if there is room for it."""
         terms, now = self._terms, self._now
         limit, total = terms.limit, sum(self.used.values()) + sum(self.held.values())
-        reset_s = terms.window.ends(terms.window.slot(now)) - now
+        reset_s = terms.window.ends(self._slot) - now
         if total + amount > limit:
             after = self._retry_after(total, amount)
             return Standing(False, limit, max(0, limit - total), reset_s, after)

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal, Protocol
 
 SLOTS = 30
 _DAY_S = 86_400
+_MAX_DATES = 64  # remembered: requests are of today
 
 
 class Window(Protocol):
@@ -38,8 +40,8 @@ class Window(Protocol):
         """The slot that *at* is in; later ones have greater numbers."""
         ...
 
-    def oldest(self, now: float) -> int:
-        """The first slot that still counts."""
+    def oldest(self, slot: int) -> int:
+        """The first one that still counts in *slot*."""
         ...
 
     def begins(self, slot: int) -> float:
@@ -78,9 +80,9 @@ class RollingWindow:
         """See ``Window``."""
         return int(at * SLOTS // self.span_s)
 
-    def oldest(self, now: float) -> int:
+    def oldest(self, slot: int) -> int:
         """See ``Window``."""
-        return self.slot(now) - SLOTS
+        return slot - SLOTS
 
     def begins(self, slot: int) -> float:
         """See ``Window``."""
@@ -109,21 +111,31 @@ class CalendarWindow:
 
     def slot(self, at: float) -> int:
         """See ``Window``."""
-        if self.name == "day":
-            return int(at // _DAY_S)
-        date = datetime.fromtimestamp(at, UTC)
-        return date.year * 12 + date.month - 1
+        day = int(at // _DAY_S)
+        return day if self.name == "day" else _month_of(day)
 
-    def oldest(self, now: float) -> int:
+    def oldest(self, slot: int) -> int:
         """See ``Window``."""
-        return self.slot(now)
+        return slot
 
     def begins(self, slot: int) -> float:
         """See ``Window``."""
         if self.name == "day":
             return float(slot * _DAY_S)
-        return datetime(slot // 12, slot % 12 + 1, 1, tzinfo=UTC).timestamp()
+        return _month_begins(slot)
 
     def ends(self, slot: int) -> float:
         """See ``Window``."""
         return self.begins(slot + 1)
+
+
+@lru_cache(_MAX_DATES)
+def _month_of(day: int) -> int:
+    """The number of the month that *day*, counted from 1970, is in."""
+    date = datetime.fromtimestamp(day * _DAY_S, UTC)
+    return date.year * 12 + date.month - 1
+
+
+@lru_cache(_MAX_DATES)
+def _month_begins(month: int) -> float:
+    return datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC).timestamp()

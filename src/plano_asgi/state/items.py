@@ -40,6 +40,11 @@ def kind_of(item: Any) -> str:
     return str(item.get("type") or "message") if isinstance(item, dict) else ""
 
 
+def kinds_of(items: Iterable[Any]) -> set[str]:
+    """What ``kind_of`` says of *items*."""
+    return {str(item.get("type") or "message") if isinstance(item, dict) else "" for item in items}
+
+
 def item_ids(items: Iterable[Any]) -> list[str]:
     """The ids that *items* have of their own."""
     ids = (item.get("id") for item in items if isinstance(item, dict))
@@ -64,7 +69,9 @@ def replayed(items: Iterable[Any], *, same_maker: bool) -> list[Any]:
         if kind == "reasoning" and not _has_proof(item, same_maker):
             continue
         dropped = "id" if kind in _MADE_BY_MODEL else ""
-        kept.append({k: v for k, v in item.items() if v is not None and k != dropped})
+        if dropped in item or None in item.values():
+            item = {k: v for k, v in item.items() if v is not None and k != dropped}
+        kept.append(item)
     return kept
 
 

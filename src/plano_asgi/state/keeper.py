@@ -2,9 +2,9 @@
 Listen to an answer, and keep it before the client can see its end.
 
 An answer that cannot be kept is given all the same: it was paid for. It says ``"store": false``,
-so nobody takes it for one to go on from, and the log says why. But an answer that belongs to a
-conversation, or is still being made, is an error then: the next turn would go on without it, or
-nobody could ask for its end.
+and a whole one ``x-plano-state: lost``, so nobody takes it for one to go on from; the log says why.
+But an answer that belongs to a conversation, or is still being made, is an error then: the next
+turn would go on without it, or nobody could ask for its end.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from plano_asgi.state.seen import SeenTexts
 
 KEEPS = UNMASKS + 1
 """The rank behind all others: what is kept is what the client saw."""
+
+LOST_HEADER = "x-plano-state"
+"""``lost``: the answer could not be kept."""
 
 _STARTS = frozenset(("response.created", "response.queued", "response.in_progress"))
 _WHOLE = frozenset(("completed", "incomplete"))
@@ -172,6 +175,7 @@ class Keeper(ResponseFilter):
             if self._asked.conversation is not None or is_unfinished:
                 raise
             response["store"] = False
+            exchange.response_headers[LOST_HEADER] = "lost"  # a stream's have gone out
             _log.error("state_lost", request_id=exchange.id, error=str(exc))
 
     def _head(self, content: bytes, response: JSONObject, exchange: Exchange) -> Head:

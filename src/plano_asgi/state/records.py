@@ -37,6 +37,21 @@ class Head:
     items: int = 0
     size: int = 0
 
+    def fields(self) -> JSONObject:
+        """All of it, as JSON."""
+        return {
+            "id": self.id,
+            "previous": self.previous,
+            "conversation": self.conversation,
+            "before": self.before,
+            "provider": self.provider,
+            "model": self.model,
+            "asked_model": self.asked_model,
+            "is_home": self.is_home,
+            "items": self.items,
+            "size": self.size,
+        }
+
     @property
     def home(self) -> Candidate | None:
         """The upstream that keeps the response itself, if one does."""
@@ -87,15 +102,11 @@ class Records:
             return None
         if self._shelf.is_ageing(value):
             await self._shelf.refresh(key)
-        fields = value["head"]
-        if not fields.keys() <= _FIELDS:  # kept by a later version
-            fields = {name: field for name, field in fields.items() if name in _FIELDS}
-        return Record(head=Head(**fields), input=value["input"], response=value["response"])
+        return Record(head=_head(value["head"]), input=value["input"], response=value["response"])
 
     async def put(self, owner: str | None, head: Head, input: bytes, response: bytes) -> None:
         """Keep a response; *input* and *response* are encoded JSON, a list and an object."""
-        fields = {name: getattr(head, name) for name in _FIELDS}
-        known = dumps({"kept_at": self._shelf.timer(), "head": fields})[:-1]
+        known = dumps({"kept_at": self._shelf.timer(), "head": head.fields()})[:-1]
         plain = b'%b,"input":%b,"response":%b}' % (known, input, response)
         await self._shelf.put(response_key(owner, head.id), plain)
 
@@ -106,3 +117,10 @@ class Records:
     async def delete(self, owner: str | None, id: str) -> bool:
         """Forget a response; whether it was there."""
         return is_id(id) and await self._shelf.store.delete(response_key(owner, id))
+
+
+def _head(fields: JSONObject) -> Head:
+    try:
+        return Head(**fields)
+    except TypeError:  # kept by a later version, which knows more
+        return Head(**{name: fields[name] for name in _FIELDS & fields.keys()})

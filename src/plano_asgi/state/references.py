@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
 from plano_asgi._json import dumps
-from plano_asgi.state.items import kind_of, replayed
+from plano_asgi.state.items import kind_of, kinds_of, replayed
 from plano_asgi.state.names import is_id, item_key
 from plano_asgi.state.pieces import Piece
 from plano_asgi.state.records import Record, Records
@@ -101,4 +101,4 @@ def _item(record: Record | None, id: str, makers: Set[str]) -> list[Any]:
 
 def refers(items: Any) -> bool:
     """Whether any of *items*, a body's input, is a reference."""
-    return isinstance(items, list) and any(kind_of(item) == KIND for item in items)
+    return isinstance(items, list) and KIND in kinds_of(items)

@@ -25,7 +25,7 @@ from plano_asgi.identities import identity_name
 from plano_asgi.state.compaction import Compactor
 from plano_asgi.state.conversations import Conversations
 from plano_asgi.state.history import Earlier, History, input_of
-from plano_asgi.state.items import input_items, is_packed, item_ids, kind_of, replayed
+from plano_asgi.state.items import input_items, is_packed, item_ids, kinds_of, replayed
 from plano_asgi.state.keeper import Asked, Keeper, Undo
 from plano_asgi.state.names import tenant_prefix
 from plano_asgi.state.pieces import Piece
@@ -182,7 +182,7 @@ class ResponsesState:
 
     def _expand(self, exchange: Exchange) -> None:
         items = exchange.body.get("input")
-        if isinstance(items, list) and any(kind_of(item) == "compaction" for item in items):
+        if isinstance(items, list) and "compaction" in kinds_of(items):
             exchange.replace_body({**exchange.body, "input": self.compactor.expanded(items)})
 
     async def _go_on(self, exchange: Exchange, wish: Wish, owner: str | None) -> Asked:
@@ -288,7 +288,8 @@ class ResponsesState:
         for piece in pieces:
             same = not makers or not piece.provider or piece.provider in makers
             before += replayed(piece.items, same_maker=same)
-        exchange.has_packed_reasoning |= any(map(is_packed, before))
+        if "reasoning" in kinds_of(before):
+            exchange.has_packed_reasoning |= any(map(is_packed, before))
         exchange.state[EARLIER_KEY] = before
         body = with_input(exchange.body, [*before, *new])
         exchange.replace_body(without_state(body) if exchange.operation == "chat" else body)

@@ -14,7 +14,8 @@ T = TypeVar("T")
 
 class BriefStore:
     """
-    *store* for the few operations of a session.
+    *store* for the few operations of a session. One in this process is asked as it is: it does not
+    wait for anybody.
 
     Args:
         timeout_s: What one operation may take, where the store is shared with others.
@@ -34,6 +35,8 @@ class BriefStore:
         Raises:
             StoreUnavailable: It is down or slow, or was a moment ago.
         """
+        if not self._store.is_shared:
+            return await self._store.get(key)
         return await self._run(self._store.get(key))
 
     async def update(
@@ -43,6 +46,8 @@ class BriefStore:
         Raises:
             StoreUnavailable: It is down or slow, or was a moment ago.
         """
+        if not self._store.is_shared:
+            return await self._store.update(key, change, ttl_s=ttl_s)
         return await self._run(self._store.update(key, change, ttl_s=ttl_s))
 
     async def _run(self, operation: Coroutine[Any, Any, T]) -> T:
@@ -51,11 +56,8 @@ class BriefStore:
             operation.close()
             raise StoreUnavailable("the session store failed a moment ago")
         try:
-            if not self._store.is_shared:
+            with time_limit(self._timeout_s):
                 found = await operation
-            else:
-                with time_limit(self._timeout_s):
-                    found = await operation
         except (StoreUnavailable, TimeoutError) as exc:
             self._failed_at = self._timer()
             raise StoreUnavailable("the session store does not answer") from exc
