@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -193,6 +194,33 @@ def test_a_client_that_leaves_ends_the_span(stage: Stage, path: str) -> None:
     assert told["error.type"] == "client_disconnect"
     assert told["gen_ai.usage.output_tokens"] > 0
     assert told["plano.usage.estimated"] is True
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_client_that_hangs_up_at_the_end_mark_has_left_nothing(stage: Stage, path: str) -> None:
+    """The upstream lingers behind its end mark; the client does not wait."""
+    gate = threading.Event()
+    reply = STREAMED[path](["Hello to ", "you all "])
+    stage.upstream.reply(replace(reply, body=[*reply.body, gate]))
+    body: dict[str, Any] = {"model": MODELS[path], "stream": True}
+    body |= (
+        {"input": "Hi"}
+        if path == RESPONSES
+        else {"max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]}
+    )
+    mark = {CHAT: "[DONE]", MESSAGES: "message_stop", RESPONSES: "response.completed"}[path]
+    with httpx.stream("POST", stage.url + path, json=body) as response:
+        seen = ""
+        for chunk in response.iter_text():
+            seen += chunk
+            if mark in seen:
+                break
+    (chat,) = stage.spans.of_kind("chat")
+    gate.set()
+    told: dict[str, Any] = dict(chat.attributes or {})
+    assert "error.type" not in told
+    assert told["gen_ai.response.finish_reasons"] == ("stop",)
+    assert told["gen_ai.usage.output_tokens"] == 5
 
 
 def test_interleaved_requests_never_mix(stage: Stage) -> None:

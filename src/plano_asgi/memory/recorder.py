@@ -42,6 +42,7 @@ class Recorder(ResponseFilter):
         self._texts: dict[tuple[int, str], list[str]] = {}
         self._size = 0
         self._is_whole = False
+        self._has_mark = False
 
     async def on_body(self, body: Any, exchange: Exchange) -> Any:
         """Note the texts of a whole answer."""
@@ -66,6 +67,7 @@ class Recorder(ResponseFilter):
                 return (event,)
             if passage.origin == _CONTENT:
                 self._note((passage.choice, passage.path), passage.text)
+        self._has_mark |= parts.is_last
         self._is_whole |= parts.is_last
         return (event,)
 
@@ -77,7 +79,9 @@ class Recorder(ResponseFilter):
     async def on_close(self, exchange: Exchange) -> None:
         """Hand over, unless the answer broke off, was blocked, or told an error."""
         spoilt = how_spoilt(exchange)
-        if spoilt is None and not self._is_whole:
+        if self._has_mark and spoilt == "disconnected":
+            spoilt = None  # many clients hang up at the end mark, without waiting for the end
+        elif spoilt is None and not self._is_whole:
             spoilt = "error"
         if spoilt is None or spoilt in self._also:
             self._done(Turn(asked=self._asked, answered=list(self._answers())))

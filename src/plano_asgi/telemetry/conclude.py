@@ -24,6 +24,7 @@ from plano_asgi.telemetry.read_answer import NOTHING, ReadAnswer, read_answer
 from plano_asgi.telemetry.spans import error_word
 from plano_asgi.telemetry.tee import AnswerTee, RequestTee
 from plano_asgi.telemetry.telemetry import Telemetry
+from plano_asgi.wire import DIALECTS
 
 _CLIENT_LEFT = "client_disconnect"
 _CHAT = "chat"
@@ -188,13 +189,22 @@ def _error_type(exchange: Exchange, copies: Copies) -> str:
     answer = copies.answer
     if exchange.error is not None:
         return error_word(exchange.error)
-    if not answer.is_ended and (exchange.disconnected or copies.request.has_left):
+    if (exchange.disconnected or copies.request.has_left) and not _is_over(exchange, answer):
         return _CLIENT_LEFT
     if copies.error is not None:
         return error_word(copies.error)
     if answer.status is None:
-        return _CLIENT_LEFT if exchange.disconnected else "no_response"
+        return "no_response"
     return str(answer.status) if answer.status >= 400 else ""
+
+
+def _is_over(exchange: Exchange, answer: AnswerTee) -> bool:
+    """Whether all was said: many clients hang up at the end mark, without waiting for the end."""
+    if answer.is_ended:
+        return True
+    marks = DIALECTS[exchange.dialect].end_marks if exchange.dialect in DIALECTS else ()
+    tail = answer.tail() if marks else b""
+    return any(mark in tail for mark in marks)
 
 
 def _signals(
