@@ -26,6 +26,8 @@ pytestmark = pytest.mark.anyio
 ANN, BOB = "key-of-ann-0001", "key-of-bob-0002"
 CONVERSATIONS, TURNS = 12, 4
 METERED = 40
+IN_FLIGHT = 16
+"""Requests at once: with many more a busy machine has stores given up that are only slow."""
 USED = (60, 40)
 """Tokens of every answer, input and output."""
 LIMIT = 2_000
@@ -137,7 +139,8 @@ async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
         config = tmp_path / "plano_config.yaml"
         config.write_text(_CONFIG.format(**given), "utf-8")
         with _gateways(config) as urls:
-            async with httpx.AsyncClient(timeout=20) as client:
+            bounds = httpx.Limits(max_connections=IN_FLIGHT)
+            async with httpx.AsyncClient(timeout=60, limits=bounds) as client:
                 yield Pair(urls, upstream, client)
 
 
