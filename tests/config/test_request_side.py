@@ -9,8 +9,10 @@ import pytest
 
 from asgi_drive import Exchanged, drive
 from memory_transport import MemoryTransport, answer
+from plano_asgi.attempts import BreakerPolicy, Breakers
 from plano_asgi.config import ConfigError, Plano
 from plano_asgi.errors import ConfigurationError
+from plano_asgi.exchange import Candidate
 from plano_asgi.providers.transports import TransportPool
 
 CHAT = "/v1/chat/completions"
@@ -111,6 +113,21 @@ guards:
     )
     await _ask(plano, "dogs are fine")
     assert len(transport.requests) == 2
+    await plano.aclose()
+
+
+@pytest.mark.anyio
+async def test_an_upstream_that_is_down_is_down_for_whoever_asks(tmp_path: Path) -> None:
+    """Circuits are those of the gateway: a judge's failures count, and keep it from trying."""
+    path = tmp_path / "plano_config.yaml"
+    text = "guards: {use: [{type: judge, model: openai/gpt-4o, policy: No cats.}]}"
+    path.write_text(HEAD + text, "utf-8")
+    transport = MemoryTransport(answer({}, 500))
+    circuits = Breakers(BreakerPolicy(failures=1))
+    pool = TransportPool(lambda: transport)
+    plano = Plano.from_yaml(path, environ={}, transports=pool, breaker=circuits)
+    assert (await _ask(plano, "dogs are fine")).status == 503
+    assert circuits.is_open(Candidate(provider="openai", model="gpt-4o"))
     await plano.aclose()
 
 

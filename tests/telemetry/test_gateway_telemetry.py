@@ -375,3 +375,16 @@ async def test_what_is_kept_here_is_analysed_with_the_new_turn() -> None:
     assert report.turns.user_turns == 2
     repeated = [s.message_index for s in report.signals if s.type.endswith("repetition")]
     assert repeated == [0, 1]  # the person's turn, and the model's answer to it
+
+
+async def test_a_decision_is_no_inference() -> None:
+    """Nothing was asked of a model: no tokens, no signals, an operation of its own."""
+    watching = Watching()
+    plano, transport = gateway(telemetry=watching.telemetry)
+    found = await drive(plano, f"/routing{CHAT}", ASK, headers={"traceparent": TRACEPARENT})
+    assert found.status == 200
+    assert transport.requests == []
+    told = watching.told("routing_decision")
+    assert told["gen_ai.operation.name"] == "routing_decision"
+    assert "gen_ai.usage.input_tokens" not in told
+    assert "signals.quality" not in told

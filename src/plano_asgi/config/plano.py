@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import structlog
 
-from plano_asgi.attempts import RetryPolicy
+from plano_asgi.attempts import Breakers, RetryPolicy
 from plano_asgi.config.compose import (
     ECHO,
     Model,
@@ -164,6 +164,9 @@ class Plano(Gateway):
         built = None if "telemetry" in options else build_telemetry(config, environ)
         if built is not None:
             plain["telemetry"] = built.telemetry
+        if not isinstance(circuits := options.pop("breaker", None), Breakers):
+            circuits = Breakers(circuits)
+        plain["breaker"] = circuits  # of both: what is down is down for whoever asks
         # What guards and memory ask is asked of the same models, and not guarded itself.
         asking = Plano(**models_and_names, **_without_door(plain | options))
         described = _request_side(config, asking)
@@ -182,8 +185,8 @@ class Plano(Gateway):
         """
         environ = os.environ if environ is None else environ
         found = [model_from_entry(e) for e in providers_from_environment(environ, PROFILES)]
-        if (telemetry := local_telemetry(environ)) is not None:
-            options.setdefault("telemetry", telemetry)
+        if "telemetry" not in options and (telemetry := local_telemetry(environ)) is not None:
+            options["telemetry"] = telemetry
         return cls([*found, ECHO], environ=environ, **options)
 
 

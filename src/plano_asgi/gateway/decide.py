@@ -24,6 +24,7 @@ async def decide(call: Call, exchange: Exchange, pipeline: Pipeline) -> None:
             raise
     if exchange.route is not None:
         exchange.served_by = exchange.route.candidates[0]  # by the client itself: sessions keep it
+    await pipeline.commit(exchange)
     exchange.status = 200
     await call.reply_json(decision(exchange, exchange.route, **_session(exchange)))
 

@@ -103,6 +103,7 @@ class Gateway:
             endpoint that takes JSON, token counts included; ``memory`` on chat only.
         state: Keeps conversations of the Responses API, for every provider; ``None``: only
             upstreams that keep their own go on from ``previous_response_id``.
+        breaker: When to leave an upstream alone; ``Breakers`` are circuits that gateways share.
         meters: ``RateLimits``, ``SpendBudgets``: reserve once a request is routed, settle after.
         cache: Gives an answer again to exactly the same request of the same caller.
         shapers: Change the body for a candidate; see ``pipeline.Shaper``.
@@ -124,7 +125,7 @@ class Gateway:
         rules: Sequence[RouteRule] = (),
         finalizers: Sequence[Finalizer] = (),
         retry: RetryPolicy | None = None,
-        breaker: BreakerPolicy | None = None,
+        breaker: BreakerPolicy | Breakers | None = None,
         limits: Limits | None = None,
         state: ResponsesState | None = None,
         meters: Sequence[Meter] = (),
@@ -146,7 +147,7 @@ class Gateway:
             self.providers,
             self._transports.get,
             policy=retry,
-            breakers=Breakers(breaker, timer=timer),
+            breakers=breaker if isinstance(breaker, Breakers) else Breakers(breaker, timer=timer),
             max_answer_bytes=self._limits.max_answer_bytes,
             timer=timer,
         )
@@ -336,6 +337,7 @@ class Gateway:
             read_chat(exchange, content)
             await pipeline.run(call, exchange, lambda: pipeline.chat(call, exchange))
         elif endpoint.kind == "decision":
+            exchange.facts["endpoint"] = "decision"
             read_chat(exchange, content)
             await pipeline.run(call, exchange, lambda: decide(call, exchange, pipeline))
         elif endpoint.kind == "count_tokens":

@@ -55,7 +55,12 @@ def provider_name(provider: str, dialect: str = "") -> str:
 
 
 def operation_name(exchange: Exchange) -> str:
-    """``gen_ai.operation.name``: the conventions' word where they have one, else the path's."""
+    """
+    ``gen_ai.operation.name``: the conventions' word where they have one, else the path's. A chat
+    request that is only asked where it would go is none: no model answers it.
+    """
+    if exchange.facts.get("endpoint") == "decision":
+        return "routing_decision"
     operation = exchange.operation
     known = _OPERATIONS.get(operation)
     return known or operation.strip("/").replace("/", "_")

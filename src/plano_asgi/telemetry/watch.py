@@ -70,11 +70,12 @@ class Watch:
         if (tracer := telemetry.tracer()) is not None:
             self._spans = self._begun(tracer)
         telemetry.begin(exchange, self._spans)
+        self._own = self._own_attributes()
         most = telemetry.max_recorded_bytes
         # Not a method of ours: what holds itself is left to the garbage collector.
         on_start = None
         if self._server is not None:
-            on_start = partial(_started, self._server, exchange, self._own_attributes())
+            on_start = partial(_started, self._server, exchange, dict(self._own))
         self.send = AnswerTee(send, max_bytes=most, on_start=on_start)
         self.receive = RequestTee(receive, self.send, max_bytes=most)
 
@@ -167,7 +168,7 @@ class Watch:
         telemetry, exchange = self._telemetry, self._exchange
         attributes = request_attributes(exchange, telemetry.names)
         attributes |= outcome_attributes(outcome, telemetry.names)
-        attributes |= self._own_attributes()
+        attributes |= self._own
         if telemetry.plano_names:
             attributes |= plano_attributes(outcome)
         content = captured(outcome, telemetry.content)

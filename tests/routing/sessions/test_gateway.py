@@ -136,6 +136,15 @@ async def test_next_turn_finds_its_model_whatever_process_it_comes_to(
     assert app.served == GPT.name
 
 
+async def test_a_decision_is_kept_before_it_is_told() -> None:
+    """Whoever asked where to go may come back at once, at any process."""
+    store = LocalStore()
+    app = Quick(process(store, GPT, answer(SAID)), process(store, CLAUDE, answer(SAID)))
+    found = await drive(app, "/routing/v1/chat/completions", ASKED, headers=SESSION)
+    assert found.status == 200
+    assert app.served == GPT.name
+
+
 async def test_stream_that_breaks_off_pins_nothing() -> None:
     """What its first byte had promised is taken back."""
     store = LocalStore()
