@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import uuid
 import warnings
@@ -62,7 +63,7 @@ class RedisServer:
         self._process = subprocess.Popen(
             [REDIS_SERVER_PATH, "--port", str(self._port), *options], stdout=subprocess.DEVNULL
         )
-        _wait(self._answers)
+        wait_until(self._answers)
 
     def _answers(self) -> bool:
         with Redis.from_url(self.url) as client:
@@ -100,7 +101,7 @@ class PostgresServer:
         where = ["-D", str(self._directory), "-k", str(self._directory), "-h", ""]
         with (self._directory / "log").open("ab") as log:
             self._process = psutil.Popen([self._program, *where], stderr=log, user=self._user)
-        _wait(self._answers)
+        wait_until(self._answers)
 
     def _answers(self) -> bool:
         try:
@@ -138,7 +139,8 @@ class PostgresServer:
                 process.send_signal(number)
 
 
-def _wait(is_ready: Callable[[], bool]) -> None:
+def wait_until(is_ready: Callable[[], bool]) -> None:
+    """Until something that a server does by itself is done."""
     until = time.monotonic() + _START_S
     while not is_ready():
         assert time.monotonic() < until
@@ -155,9 +157,11 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres_server() -> Iterator[PostgresServer]:
     """A running PostgreSQL; whoever kills it starts it again."""
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
-    server.start()
-    yield server
-    server.stop()
+    # Not below pytest's: started by root it runs as a user whom every other pytest locks out there.
+    with tempfile.TemporaryDirectory(prefix="postgres-") as directory:
+        server = PostgresServer(Path(directory))
+        server.start()
+        yield server
+        server.stop()
