@@ -3,9 +3,9 @@ What telemetry costs: ``python -m bench.telemetry``.
 
 CPU of the whole process per request and per streamed chunk, exporting threads included, through a
 gateway whose upstream answers from memory: with each part on, less the same gateway without
-telemetry, in turns; medians. Spans go through the batching processor to an exporter that throws
-them away; the request's own span is there already, as in a FastAPI app, but for the line that says
-otherwise.
+telemetry, in turns; medians. A chunk is what a long stream costs more than a short one. Spans go
+through the batching processor to an exporter that throws them away; the request's own span is there
+already, as in a FastAPI app, but for the line that says otherwise.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ from plano_asgi.signals import analyze
 from plano_asgi.telemetry import AccessLog, OTelMeters
 from plano_asgi.telemetry.batching import batching
 
-CHUNKS = 400
+SHORT, LONG = 200, 2_000
+"""Chunks of a stream."""
 _QUESTION = "Which of the two rivers is longer, and why? " * 20
 _HEAD = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
 _USAGE = {"prompt_tokens": 210, "completion_tokens": 400, "total_tokens": 610}
@@ -83,14 +84,16 @@ class _Memory:
         self._whole = [dumps({**_HEAD, "choices": [choice], "usage": _USAGE})]
         texts = [{"index": 0, "delta": {"content": "a few more words"}, "finish_reason": None}]
         end = [{"index": 0, "delta": {}, "finish_reason": "stop"}]
-        frames = [{**_HEAD, "choices": texts}] * CHUNKS
-        frames += [{**_HEAD, "choices": end}, {**_HEAD, "choices": [], "usage": _USAGE}]
-        self._stream = [b"data: %b\n\n" % dumps(frame) for frame in frames]
-        self._stream.append(b"data: [DONE]\n\n")
+        text = b"data: %b\n\n" % dumps({**_HEAD, "choices": texts})
+        last = [{**_HEAD, "choices": end}, {**_HEAD, "choices": [], "usage": _USAGE}]
+        ending = [*(b"data: %b\n\n" % dumps(frame) for frame in last), b"data: [DONE]\n\n"]
+        self._streams = {chunks: [text] * chunks + ending for chunks in (SHORT, LONG)}
 
     async def open(self, request: Any, timeouts: Any, /) -> Any:
-        stream = b'"stream":true' in request.content
-        return _Reply(self._stream if stream else self._whole, stream)
+        for chunks, stream in self._streams.items():
+            if b'"max_tokens":%d,' % chunks in request.content:
+                return _Reply(stream, stream=True)
+        return _Reply(self._whole, stream=False)
 
     async def aclose(self) -> None:
         """Nothing is open."""
@@ -141,9 +144,11 @@ def _otel_metrics() -> Metrics:
     return Metrics([OTelMeters(MeterProvider([InMemoryMetricReader()]))])
 
 
-def _body(stream: bool) -> bytes:
+def _body(chunks: int = 0) -> bytes:
+    """Asks for a stream of so many *chunks*, or for a whole answer."""
     messages = [{"role": "user", "content": _QUESTION}]
-    return dumps({"model": "openai/gpt-4o", "messages": messages, "stream": stream})
+    wish = {"max_tokens": chunks, "stream": True} if chunks else {}
+    return dumps({**wish, "model": "openai/gpt-4o", "messages": messages})
 
 
 async def _drive(app: Plano, body: bytes, requests: int) -> float:
@@ -197,18 +202,16 @@ async def measure(rounds: int, requests: int) -> dict[str, tuple[float, float]]:
         watched = _gateway(make())
         alone = name.endswith("own")
         token = None if alone else context.attach(trace.set_span_in_context(server))
-        whole, stream = list[float](), list[float]()
+        samples = {chunks: list[float]() for chunks in (0, SHORT, LONG)}
         for _ in range(rounds):
-            for samples, body, count in (
-                (whole, _body(False), requests),
-                (stream, _body(True), max(requests // 20, 2)),
-            ):
-                base = await _drive(plain, body, count)
-                samples.append(await _drive(watched, body, count) - base)
+            for chunks, added in samples.items():
+                count = max(requests // (1 + chunks // 40), 2)
+                base = await _drive(plain, _body(chunks), count)
+                added.append(await _drive(watched, _body(chunks), count) - base)
         if token is not None:
             context.detach(token)
-        each, streamed = statistics.median(whole[1:]), statistics.median(stream[1:])
-        found[name] = each * 1e6, (streamed - each) / CHUNKS * 1e6
+        each, short, long = (statistics.median(added[1:]) * 1e6 for added in samples.values())
+        found[name] = each, (long - short) / (LONG - SHORT)
     return found
 
 

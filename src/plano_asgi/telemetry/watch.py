@@ -11,6 +11,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
+from math import inf
 from typing import Any
 
 import anyio
@@ -134,9 +135,7 @@ class Watch:
         """What came of it; ``None`` where that cannot be found out."""
         telemetry, exchange = self._telemetry, self._exchange
         try:
-            size = self.receive.size + self.send.response_bytes
-            is_short = size <= telemetry.long_bytes and not self.send.is_encoded
-            if is_short and telemetry.is_prepared:
+            if self._bytes_to_read(copies) <= telemetry.long_bytes and telemetry.is_prepared:
                 return conclude(telemetry, exchange, copies)
             with anyio.fail_after(telemetry.finish_timeout_s, shield=True):
                 return await anyio.to_thread.run_sync(
@@ -147,6 +146,15 @@ class Watch:
         except Exception as exc:  # the exchange is over and well: what is told of it is not
             _log.error("telemetry_failed", request_id=exchange.id, trace=trace_of(exc))
         return None
+
+    def _bytes_to_read(self, copies: Copies) -> float:
+        """Of a stream that ended, only the edges, unless its texts are wanted."""
+        if self.send.is_encoded:
+            return inf  # what it unpacks to is not known
+        size = self.receive.size if copies.is_deep or not self._exchange.is_read else 0
+        if copies.is_deep or not (self.send.is_stream and self.send.is_ended):
+            size += self.send.response_bytes
+        return size
 
     def _tell(self, outcome: Outcome, end_ns: int) -> None:
         if self._spans is not None:
