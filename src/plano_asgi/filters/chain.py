@@ -8,6 +8,7 @@ from plano_asgi.errors import ConfigurationError, FilterRefused
 from plano_asgi.exchange import Exchange
 from plano_asgi.filters.base import Filter
 from plano_asgi.filters.function import FunctionFilter, RequestFunction
+from plano_asgi.filters.told import ToldFilter
 
 
 class FilterChain:
@@ -48,8 +49,9 @@ class FilterChain:
             if exchange.body is not before:
                 _adopt(exchange, item.name)
         for item in self.on_the_way_out:
-            if (answer_filter := item.on_answer(exchange)) is not None:
-                exchange.response_filters.append(answer_filter)
+            if (step := item.on_answer(exchange)) is not None:
+                is_watched = exchange.watcher is not None
+                exchange.response_filters.append(ToldFilter(item, step) if is_watched else step)
 
     async def aclose(self) -> None:
         """Close what the filters hold open (connections, sessions)."""

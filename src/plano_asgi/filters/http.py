@@ -22,6 +22,7 @@ from plano_asgi.errors import (
 )
 from plano_asgi.exchange import AnswerStopped, Exchange, ResponseFilter
 from plano_asgi.filters.remote import MAX_BYTES, RemoteFilter, client_text, json_object, path_hint
+from plano_asgi.filters.told import trace_headers
 from plano_asgi.passages import StreamEditor, WireEvent
 from plano_asgi.providers.client import HTTPRequest, Timeouts
 from plano_asgi.providers.transports import TransportPool
@@ -128,7 +129,7 @@ class HTTPFilter(RemoteFilter):
         request = HTTPRequest(
             method="POST",
             url=self._url + path_hint(exchange),
-            headers={**self._headers_for(exchange, media_type), **exchange.trace_headers()},
+            headers={**self._headers_for(exchange, media_type), **trace_headers(exchange)},
             content=content,
         )
         try:

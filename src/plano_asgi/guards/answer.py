@@ -20,7 +20,8 @@ from plano_asgi.guards.channel_filter import Chained, ChannelFilter, TextTransfo
 from plano_asgi.guards.judging import judge_answer
 from plano_asgi.guards.redaction import apply_spans
 from plano_asgi.guards.text_guard import TextGuard
-from plano_asgi.passages import Channel, Passage, StreamEditor, WireEvent
+from plano_asgi.guards.told import ToldGuards
+from plano_asgi.passages import Channel, Passage, StreamEditor, StreamParts, WireEvent
 
 __all__ = ["AnswerFilter", "ChannelFilter", "TextTransform"]
 
@@ -59,6 +60,8 @@ class AnswerFilter(ChannelFilter):
         self._window = {"window_chars": window_chars, "overlap_chars": overlap_chars}
         self._judges = [g for g in guards if not isinstance(g, TextGuard) and not g.needs_whole]
         self._finders: list[Finder] | None = None
+        self._told: ToldGuards | None = None
+        self._is_over = False
         whole = [g for g in guards if not isinstance(g, TextGuard) and g.needs_whole]
         self._need_whole = whole
         self._held = HeldAnswer(whole, message, max_chars=max_held_chars) if whole else None
@@ -71,7 +74,10 @@ class AnswerFilter(ChannelFilter):
             if finder.matcher is not None and channel.origin in finder.guard.policy.origins
         ]
         if judges := [g for g in self._judges if channel.origin in g.policy.origins]:
-            steps.append(JudgedText(judges, channel, self._exchange, self._message, **self._window))
+            asked = JudgedText(
+                judges, channel, self._exchange, self._message, self._told, **self._window
+            )
+            steps.append(asked)
         if len(steps) > 1:
             return Chained(steps)
         return steps[0] if steps else None
@@ -84,7 +90,8 @@ class AnswerFilter(ChannelFilter):
         rounds = [[guard] for guard in guards if guard.changes]
         rounds.append([guard for guard in guards if not guard.changes])
         for asked in rounds:
-            apply_spans(await judge_answer(asked, passages, exchange, self._message))
+            found = await judge_answer(asked, passages, exchange, self._message, self._told)
+            apply_spans(found)
 
     async def on_body(self, body: Any, exchange: Exchange) -> Any:
         """Guard every text of a whole answer."""
@@ -111,6 +118,7 @@ class AnswerFilter(ChannelFilter):
 
     async def on_end(self, editor: StreamEditor, exchange: Exchange) -> Sequence[WireEvent]:
         """What is held of a stream that ended without an end mark."""
+        self._is_over = True
         try:
             events = await super().on_end(editor, exchange)
             if self._held is None:
@@ -128,6 +136,13 @@ class AnswerFilter(ChannelFilter):
         for guard in self._guards:
             if guard.name not in seen:
                 skipped(exchange, guard, "answer", rule="no_text")
+        if self._told is not None:
+            is_cut = exchange.disconnected or exchange.error is not None
+            self._told.close(is_cut=is_cut and not self._is_over)
+
+    async def _ended(self, parts: StreamParts, editor: StreamEditor) -> list[WireEvent]:
+        self._is_over = self._is_over or parts.is_last
+        return await super()._ended(parts, editor)
 
     def _found(self) -> list[Finder]:
         """The guards that find passages, those that change first; made when a stream begins."""
@@ -135,7 +150,8 @@ class AnswerFilter(ChannelFilter):
             found = [guard for guard in self._guards if isinstance(guard, TextGuard)]
             found.sort(key=lambda guard: not guard.changes)
             exchange = self._exchange
-            self._finders = [Finder(guard, exchange, self._message) for guard in found]
+            told = self._told = ToldGuards(exchange) if exchange.watcher is not None else None
+            self._finders = [Finder(guard, exchange, self._message, told) for guard in found]
             for finder in self._finders:
                 finder.begin()
         return self._finders

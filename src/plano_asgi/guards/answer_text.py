@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -20,6 +20,7 @@ from plano_asgi.guards.matching import Match, Matcher
 from plano_asgi.guards.redaction import spanned
 from plano_asgi.guards.run import blocked
 from plano_asgi.guards.text_guard import TextGuard
+from plano_asgi.guards.told import ToldGuards
 from plano_asgi.passages import Channel, Passage
 
 _log = structlog.get_logger("plano_asgi")
@@ -32,6 +33,8 @@ class Finder:
     guard: TextGuard
     exchange: Exchange
     message: str | None
+    told: ToldGuards | None = None
+    """Who hears of what it finds."""
     matcher: Matcher | None = None
     has_text: bool = False
     is_over: bool = False
@@ -55,6 +58,7 @@ class Finder:
         """The error that ends the answer."""
         verdict = block(match.rule, score=match.score)
         self.note("blocked", rule=match.rule, score=match.score)
+        self._end(None)
         return blocked(self.guard, verdict, "answer", self.message)
 
     def fail(self, exc: Exception) -> None:
@@ -74,9 +78,17 @@ class Finder:
         )
         if policy.on_error == "closed" and not policy.report_only:
             self.note("blocked", rule="error")
-            raise GuardUnavailable(
+            unavailable = GuardUnavailable(
                 "The content could not be checked, and nothing passes unchecked."
-            ) from exc
+            )
+            self._end(unavailable)
+            raise unavailable from exc
+
+    def found(self, rules: Mapping[str, float]) -> None:
+        """It has redacted by *rules*, or says that it would have blocked."""
+        if self.told is not None and not self.rules:
+            self.told.begin(self.guard)
+        self.rules |= rules
 
     def conclude(self) -> None:
         """The answer is over: put on record what came of it."""
@@ -98,6 +110,8 @@ class Finder:
     ) -> None:
         """Put *status* on record."""
         self.is_over = True
+        if self.told is not None:
+            self.told.note(self.guard, status, rule, score)
         record(
             self.exchange,
             Audit(
@@ -110,6 +124,10 @@ class Finder:
                 report_only=self.guard.policy.report_only,
             ),
         )
+
+    def _end(self, error: Exception | None) -> None:
+        if self.told is not None:
+            self.told.end(self.guard, error)
 
 
 class FoundText:
@@ -142,7 +160,7 @@ class FoundText:
         except MatchFound as exc:
             if not self._only_watches:
                 raise finder.block(exc.match) from None
-            finder.rules[exc.match.rule] = exc.match.score
+            finder.found({exc.match.rule: exc.match.score})
             out, self._held = "", None
         except Exception as exc:  # unable to go on, whatever the reason: on_error says what follows
             out, self._held = held.abandon(), None
@@ -150,7 +168,7 @@ class FoundText:
         finder.latency_s += time.perf_counter() - started
         finder.has_text = True
         if held.rules:
-            finder.rules |= held.rules
+            finder.found(held.rules)
         return (text or "") if self._only_watches else out
 
 
@@ -159,6 +177,7 @@ class JudgedText:
     One channel under guards that judge it in windows: text goes out once its window is judged.
 
     Args:
+        told: Who hears of what they find.
         window_chars: Characters that are judged at once; the end of the text closes a window, too.
         overlap_chars: Of what went before, shown with each window; of that nothing is changed.
     """
@@ -169,6 +188,7 @@ class JudgedText:
         channel: Channel,
         exchange: Exchange,
         message: str | None,
+        told: ToldGuards | None,
         *,
         window_chars: int,
         overlap_chars: int,
@@ -177,6 +197,7 @@ class JudgedText:
         self._channel = channel
         self._exchange = exchange
         self._message = message
+        self._told = told
         self._window_chars = window_chars
         self._overlap_chars = overlap_chars
         self._before = ""
@@ -193,7 +214,9 @@ class JudgedText:
         if not text:
             return ""
         passage = passage_of(self._channel, self._before + text)
-        found = await judge_answer(self._guards, [passage], self._exchange, self._message)
+        found = await judge_answer(
+            self._guards, [passage], self._exchange, self._message, self._told
+        )
         seen = len(self._before)
         spans = [
             Span(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import structlog
 
 from plano_asgi.exchange import Audit, Exchange
 from plano_asgi.guards.base import Guard, Side
 
+Status: TypeAlias = Literal["passed", "blocked", "redacted", "skipped", "error", "timeout"]
+"""What ``Audit.status`` may be."""
 OnAudit: TypeAlias = Callable[[Audit, Exchange], None]
 """Hears of every record, when it is made; must not block. What it raises is logged, no more."""
 

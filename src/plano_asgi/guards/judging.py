@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from plano_asgi.exchange import Exchange
 from plano_asgi.guards.base import Guard, Span, Subject
 from plano_asgi.guards.run import ask_all, passages_for
+from plano_asgi.guards.told import ToldGuards
 from plano_asgi.passages import Passage
 
 
@@ -15,10 +16,11 @@ async def judge_answer(
     passages: Sequence[Passage],
     exchange: Exchange,
     message: str | None,
+    stream: ToldGuards | None = None,
 ) -> list[Span]:
     """
     Ask *guards* at once, each about those of *passages* that it is shown; what they redact, in
-    the order of the guards.
+    the order of the guards. *stream* tells of the stream that *passages* are a window of.
 
     Raises:
         ContentBlocked: At the first block; the others are cancelled.
@@ -30,4 +32,5 @@ async def judge_answer(
         for guard, texts in shown
         if texts
     ]
-    return [span for verdict in await ask_all(asked, message) for span in verdict.spans]
+    verdicts = await ask_all(asked, message, stream=stream)
+    return [span for verdict in verdicts for span in verdict.spans]

@@ -5,10 +5,11 @@ Running guards: what one applies to, its time limit, its troubles, its record; s
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Literal
+from functools import partial
+from typing import Literal, TypeAlias
 
 import anyio
 import structlog
@@ -16,10 +17,13 @@ import structlog
 from plano_asgi.asgi.deadline import time_limit
 from plano_asgi.errors import ContentBlocked, GuardUnavailable, PlanoError
 from plano_asgi.exchange import Audit, Exchange
-from plano_asgi.guards.audit import record
+from plano_asgi.guards.audit import Status, record
 from plano_asgi.guards.base import ALLOW, Guard, Side, Subject, Verdict, plain
+from plano_asgi.guards.told import ToldGuards, told
 from plano_asgi.passages import Passage
 
+_Note: TypeAlias = Callable[[Status, str, float | None], None]
+"""Hears the status, the rule and the score, as they go on record."""
 _log = structlog.get_logger("plano_asgi")
 
 BLOCKED_MESSAGE = {
@@ -64,7 +68,13 @@ def passages_for(guard: Guard, passages: Iterable[Passage]) -> list[Passage]:
     ]
 
 
-async def run_guard(guard: Guard, subject: Subject, *, may_redact: bool = True) -> Verdict:
+async def run_guard(
+    guard: Guard,
+    subject: Subject,
+    *,
+    may_redact: bool = True,
+    stream: ToldGuards | None = None,
+) -> Verdict:
     """
     Ask *guard*, within its time limit, and record what came of it.
 
@@ -72,6 +82,8 @@ async def run_guard(guard: Guard, subject: Subject, *, may_redact: bool = True) 
         guard: Whatever it raises counts as "error"; its text is not logged, it may hold content.
         subject: What it judges.
         may_redact: Whether a redaction can still be made. Where it cannot, it is a block.
+        stream: Who tells of the stream that *subject* is a window of. Without one, this is an
+            activity of its own.
 
     Returns:
         What is to be done. ``ALLOW`` for ``report_only`` guards, and for a guard in trouble whose
@@ -81,34 +93,51 @@ async def run_guard(guard: Guard, subject: Subject, *, may_redact: bool = True) 
         GuardUnavailable: It could not judge, and is "closed".
     """
     exchange = subject.exchange
-    if exchange.watcher is None or subject.side == "answer":  # of a stream, in many windows
-        return await _judged(guard, subject, may_redact)
+    if exchange.watcher is None:
+        return await _judged(guard, subject, may_redact, _untold)
+    if stream is not None:
+        return await _judged_in(stream, guard, subject, may_redact)
     with exchange.doing("guard", guard.name, side=subject.side) as activity:
-        try:
-            return await _judged(guard, subject, may_redact)
-        finally:
-            for audit in reversed(exchange.audits):
-                if audit.guard == guard.name:
-                    activity.note(status=audit.status, rule=audit.rule, score=audit.score)
-                    break
+
+        def note(status: Status, rule: str, score: float | None) -> None:
+            activity.note(**told(guard, status, rule, score))
+
+        return await _judged(guard, subject, may_redact, note)
 
 
-async def _judged(guard: Guard, subject: Subject, may_redact: bool) -> Verdict:
+async def _judged_in(
+    stream: ToldGuards, guard: Guard, subject: Subject, may_redact: bool
+) -> Verdict:
+    try:
+        verdict = await _judged(guard, subject, may_redact, partial(stream.note, guard))
+    except PlanoError as exc:
+        stream.end(guard, exc)
+        raise
+    if verdict.action == "block":
+        stream.end(guard)
+    return verdict
+
+
+def _untold(status: Status, rule: str, score: float | None) -> None:
+    """Nobody watches."""
+
+
+async def _judged(guard: Guard, subject: Subject, may_redact: bool, note: _Note) -> Verdict:
     started = time.perf_counter()
     try:
         with time_limit(guard.policy.timeout_s):
             verdict = await guard.check(subject)
     except TimeoutError as exc:
-        return _trouble(guard, subject, "timeout", started, exc)
+        return _trouble(guard, subject, "timeout", started, exc, note)
     except Exception as exc:  # unable to judge, whatever the reason: on_error says what follows
-        return _trouble(guard, subject, "error", started, exc)
+        return _trouble(guard, subject, "error", started, exc, note)
     except anyio.get_cancelled_exc_class():
-        _record(guard, subject, "skipped", started, rule="cancelled")
+        _record(guard, subject, "skipped", started, note, rule="cancelled")
         raise
     if verdict.action == "redact" and not may_redact:
         verdict = replace(verdict, action="block", spans=())
     status = _STATUS[verdict.action]
-    _record(guard, subject, status, started, rule=verdict.rule, score=verdict.score)
+    _record(guard, subject, status, started, note, rule=verdict.rule, score=verdict.score)
     return ALLOW if guard.policy.report_only else verdict
 
 
@@ -117,6 +146,7 @@ async def ask_all(
     message: str | None,
     *,
     may_redact: bool = True,
+    stream: ToldGuards | None = None,
 ) -> list[Verdict]:
     """
     Ask several guards at once; their verdicts ("allow" or "redact"), in the order of the guards.
@@ -124,28 +154,31 @@ async def ask_all(
     Args:
         subjects: Each guard and what it judges.
         message: See ``blocked``.
-        may_redact: See ``run_guard``.
+        may_redact, stream: See ``run_guard``.
 
     Raises:
         ContentBlocked: At the first block; the others are cancelled.
         GuardUnavailable: At the first that cannot judge and is closed; the others are cancelled.
     """
-    if len(subjects) == 1:
-        return [await _passed(*subjects[0], message, may_redact)]
+    if len(subjects) == 1 and (stream is None or subjects[0][0].is_quick):
+        return [await _passed(*subjects[0], message, may_redact, stream)]
     verdicts: dict[int, Verdict] = {}
     failures: list[PlanoError] = []
 
     async def ask(index: int) -> None:
         try:
-            verdicts[index] = await _passed(*subjects[index], message, may_redact)
+            verdicts[index] = await _passed(*subjects[index], message, may_redact, stream)
         except PlanoError as exc:  # kept out of the task group, which would wrap it in a group
             failures.append(exc)
             tasks.cancel_scope.cancel()
 
     if subjects:
         async with anyio.create_task_group() as tasks:
-            for index in range(len(subjects)):
-                tasks.start_soon(ask, index)
+            for index, (guard, _) in enumerate(subjects):
+                if stream is None or guard.is_quick:
+                    tasks.start_soon(ask, index)
+                else:
+                    stream.begin(guard).run(tasks.start_soon, ask, index)
     if failures:
         raise failures[0]
     return [verdicts[index] for index in range(len(subjects))]
@@ -159,8 +192,14 @@ def blocked(
     return ContentBlocked(words, guard=guard.name, rule=verdict.rule)
 
 
-async def _passed(guard: Guard, subject: Subject, message: str | None, may_redact: bool) -> Verdict:
-    verdict = await run_guard(guard, subject, may_redact=may_redact)
+async def _passed(
+    guard: Guard,
+    subject: Subject,
+    message: str | None,
+    may_redact: bool,
+    stream: ToldGuards | None,
+) -> Verdict:
+    verdict = await run_guard(guard, subject, may_redact=may_redact, stream=stream)
     if verdict.action == "block":
         raise blocked(guard, verdict, subject.side, message)
     return verdict
@@ -174,20 +213,25 @@ def unable(guard: Guard, exchange: Exchange, side: Side, *, rule: str) -> None:
         GuardUnavailable: It is "closed".
     """
 
-    def note(status: Literal["error", "blocked"]) -> None:
-        audit = Audit(
-            guard=guard.name,
-            side=side,
-            status=status,
-            rule=rule,
-            report_only=guard.policy.report_only,
-        )
-        record(exchange, audit)
+    with exchange.doing("guard", guard.name, side=side) as activity:
 
-    note("error")
-    if guard.policy.on_error == "closed" and not guard.policy.report_only:
-        note("blocked")
-        raise GuardUnavailable("The content could not be checked, and nothing passes unchecked.")
+        def note(status: Literal["error", "blocked"]) -> None:
+            activity.note(**told(guard, status, rule, None))
+            audit = Audit(
+                guard=guard.name,
+                side=side,
+                status=status,
+                rule=rule,
+                report_only=guard.policy.report_only,
+            )
+            record(exchange, audit)
+
+        note("error")
+        if guard.policy.on_error == "closed" and not guard.policy.report_only:
+            note("blocked")
+            raise GuardUnavailable(
+                "The content could not be checked, and nothing passes unchecked."
+            )
 
 
 def _trouble(
@@ -196,9 +240,10 @@ def _trouble(
     status: Literal["error", "timeout"],
     started: float,
     exc: Exception,
+    note: _Note,
 ) -> Verdict:
     policy = guard.policy
-    _record(guard, subject, status, started)
+    _record(guard, subject, status, started, note)
     _log.warning(
         "guard_in_trouble",
         request_id=subject.exchange.id,
@@ -208,19 +253,21 @@ def _trouble(
     on_trouble = policy.on_timeout if status == "timeout" else policy.on_error
     if on_trouble == "open" or policy.report_only:
         return ALLOW
-    _record(guard, subject, "blocked", started, rule=status)
+    _record(guard, subject, "blocked", started, note, rule=status)
     raise GuardUnavailable("The content could not be checked, and nothing passes unchecked.")
 
 
 def _record(
     guard: Guard,
     subject: Subject,
-    status: Literal["passed", "blocked", "redacted", "skipped", "error", "timeout"],
+    status: Status,
     started: float,
+    note: _Note,
     *,
     rule: str = "",
     score: float | None = None,
 ) -> None:
+    note(status, rule, score)
     record(
         subject.exchange,
         Audit(
