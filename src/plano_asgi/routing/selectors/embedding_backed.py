@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     Row = NDArray[np.float32]
 
 DEFAULT_THRESHOLD = 0.35
-"""Of routes with a description: lets 89 % of what belongs to a route pass, and 8 % of the rest."""
+"""Of routes with a description: lets 88 % of what belongs to a route pass, and 10 % of the rest."""
 DEFAULT_EXAMPLE_THRESHOLD = 0.40
-"""Of routes with two examples or more: 90 % and 10 %."""
+"""Of routes with two examples or more: 91 % and 9 %. Both as measured on CLINC150."""
 
 _CLAUSES = re.compile(r"[.;:\n,!?]+\s*|\s+(?:and|or)\s+")
 _MIN_CLAUSE_CHARS = 4
