@@ -13,7 +13,7 @@ dialect can tell what means nothing to its upstream.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from plano_asgi._json import JSONObject
 
@@ -283,6 +283,16 @@ class Usage:
     estimated: bool = False
     raw: JSONObject = field(default_factory=dict)
     dialect: str = ""
+
+
+class AnswerFacts(NamedTuple):
+    """What an answer says of itself, beside what it says: "" and empty where it does not."""
+
+    id: str = ""
+    model: str = ""
+    finish_reasons: tuple[FinishReason, ...] = ()
+    """Of each choice, in their order."""
+    usage: Usage | None = None
 
 
 @dataclass(slots=True, kw_only=True)

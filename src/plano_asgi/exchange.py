@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from plano_asgi._json import JSONObject
 from plano_asgi.activities import Activity, ActivityKind, Watcher
-from plano_asgi.conversation import ChatRequest, ChatResponse, FinishReason, Usage
+from plano_asgi.conversation import AnswerFacts, ChatRequest, ChatResponse, FinishReason, Usage
 from plano_asgi.errors import PlanoError
 from plano_asgi.passages import Layout, Passage, StreamEditor, WireEvent
 
@@ -130,6 +130,9 @@ class Exchange:
     disconnected: bool = False
     response: ChatResponse | None = None
     """The whole neutral answer; only set where a finalizer asked for it."""
+    answered: Callable[[], AnswerFacts] | None = field(default=None, repr=False)
+    """What a whole answer says of itself, for who asks after its end; ``None`` where nobody inside
+    has read it, or where it was changed since."""
     layout: Layout | None = None
     """Where the texts of this exchange's bodies stand; ``None``: no texts we know of."""
     audits: list[Audit] = field(default_factory=list)

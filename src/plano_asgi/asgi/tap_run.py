@@ -97,6 +97,8 @@ async def run_tapped(
         else:
             await run.app()
     finally:
+        if listeners.filters:
+            exchange.answered = None  # what went out may be something else
         await tap.close()
 
 

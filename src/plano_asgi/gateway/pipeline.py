@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeAlias
 
 import anyio
@@ -43,6 +44,7 @@ from plano_asgi.routing.base import RouteRule
 from plano_asgi.routing.names import Names
 from plano_asgi.wire import DIALECTS
 from plano_asgi.wire.accumulate import Accumulator
+from plano_asgi.wire.answer_facts import facts_of, usage_of
 from plano_asgi.wire.base import STATE_FIELDS
 
 Finalizer: TypeAlias = Callable[[Exchange], Awaitable[None]]
@@ -221,10 +223,12 @@ class Pipeline:
                 await translate_stream(call, exchange, answer, headers)
             return
         if same and answer.body is not None:
-            body = answer.body
+            body, document = answer.body, answer.json or {}
         else:
             response = await _response(exchange, answer)
-            body = dumps(call.dialect.write_response(response, exchange.request))
+            document = call.dialect.write_response(response, exchange.request)
+            body = dumps(document)
+        exchange.answered = partial(facts_of, call.dialect.name, document)
         if self._stages.price is not None:
             exchange.usage = exchange.usage or _used(answer)
             if exchange.usage and (told := self._stages.price(answer.candidate, exchange.usage)):
@@ -248,7 +252,7 @@ async def _run_all(steps: Sequence[Finalizer], exchange: Exchange, failed: str) 
 def _used(answer: Answer) -> Usage | None:
     """What a whole answer says that it used."""
     assert answer.dialect is not None
-    return answer.dialect.read_response(answer.json or {}).usage
+    return usage_of(answer.dialect.name, (answer.json or {}).get("usage"))
 
 
 async def answer_errors(call: Call, exchange: Exchange, work: Work) -> None:

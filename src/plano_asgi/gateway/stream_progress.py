@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from plano_asgi.conversation import (
-    Usage,
-)
+from plano_asgi.conversation import AnswerFacts, FinishReason, Usage
 from plano_asgi.errors import PlanoError, UpstreamError
 from plano_asgi.stream_events import (
     Ended,
     Failed,
     Finished,
+    Started,
     StreamEvent,
     TextDelta,
     ToolCallStarted,
@@ -20,11 +19,12 @@ from plano_asgi.stream_events import (
 class Progress:
     """How far an answer has come: what is open, what is finished, what it used."""
 
-    __slots__ = ("_choices", "_ended", "_finished", "failure", "usage")
+    __slots__ = ("_choices", "_ended", "_finished", "_started", "failure", "usage")
 
     def __init__(self) -> None:
         self._choices: set[int] = set()
-        self._finished: set[int] = set()
+        self._finished: dict[int, FinishReason] = {}
+        self._started: Started | None = None
         self._ended = False
         self.failure: PlanoError | None = None
         self.usage: Usage | None = None
@@ -39,7 +39,17 @@ class Progress:
         """Whether the upstream said that it was done, or finished every choice it began."""
         if self.failure is not None:
             return False
-        return self._ended or (bool(self._finished) and self._choices <= self._finished)
+        return self._ended or (bool(self._finished) and self._choices <= self._finished.keys())
+
+    def facts(self) -> AnswerFacts:
+        """What the answer has said of itself so far."""
+        started, finished = self._started, self._finished
+        return AnswerFacts(
+            id=started.id if started is not None else "",
+            model=started.model if started is not None else "",
+            finish_reasons=tuple(finished[choice] for choice in sorted(finished)),
+            usage=self.usage,
+        )
 
     def note(self, events: list[StreamEvent]) -> list[StreamEvent]:
         """Take in *events*; return those meant for a writer (all but ``Ended`` and ``Failed``)."""
@@ -54,9 +64,11 @@ class Progress:
             if isinstance(event, TextDelta | ToolCallStarted):
                 self._choices.add(event.choice)
             elif isinstance(event, Finished):
-                self._finished.add(event.choice)
+                self._finished[event.choice] = event.reason
             elif isinstance(event, UsageReported):
                 self.usage = _merged(self.usage, event.usage)
+            elif isinstance(event, Started):
+                self._started = self._started or event
             passed.append(event)
         return passed
 

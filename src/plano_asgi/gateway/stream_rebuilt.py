@@ -57,6 +57,7 @@ async def translate_stream(
     if not progress.is_whole and progress.failure is None:
         progress.failure = UpstreamReset("The upstream's answer broke off.")
     exchange.usage, exchange.error = progress.usage, progress.failure
+    exchange.answered = progress.facts
     if progress.failure is not None:
         scrub_error(progress.failure, answer.sent_headers)
         last = writer.fail(progress.failure)

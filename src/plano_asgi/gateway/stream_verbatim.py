@@ -105,6 +105,7 @@ class _Relay:
         progress.note(self._answer.events)
         progress.note(_read(self._dialect, tail + rest))
         exchange.usage, exchange.error = progress.usage, progress.failure
+        exchange.answered = progress.facts
         told = isinstance(progress.failure, UpstreamStatus)
         # An end that only our reader cannot make sense of is an end all the same.
         unread = failure is None and isinstance(progress.failure, UpstreamProtocolError)

@@ -69,7 +69,7 @@ class Watched:
 
     def _is_first(self, scope: Scope) -> bool:
         """Whether there are spans to be made, and nobody has made the request's own."""
-        if any(scope.get(key) for key in _SERVER_SPAN_KEYS) or self._telemetry.tracer() is None:
+        if self._telemetry.tracer() is None or any(map(scope.get, _SERVER_SPAN_KEYS)):
             return False
         current = get_current_span().get_span_context()
         return not current.is_valid or current.is_remote
@@ -117,8 +117,7 @@ class _Run:
         )
         exchange.scope = scope = {**scope, SCOPE_KEY: exchange}
         try:
-            with watch.current():
-                await self._app(scope, watch.receive, watch.send)
+            await watch.run(self._app, scope)
         finally:
             del scope[SCOPE_KEY]  # what holds itself is left to the garbage collector
 

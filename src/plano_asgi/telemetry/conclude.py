@@ -20,7 +20,7 @@ from plano_asgi.signals.base import Row, RowKind, SignalReport
 from plano_asgi.signals.rows import rows_of
 from plano_asgi.telemetry.attributes import provider_name
 from plano_asgi.telemetry.outcome import Cost, Outcome
-from plano_asgi.telemetry.read_answer import NOTHING, ReadAnswer, read_answer
+from plano_asgi.telemetry.read_answer import NOTHING, ReadAnswer, read_answer, told
 from plano_asgi.telemetry.spans import error_word
 from plano_asgi.telemetry.tee import AnswerTee, RequestTee
 from plano_asgi.telemetry.telemetry import Telemetry
@@ -39,7 +39,7 @@ _ROW_KINDS: dict[str, RowKind] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Copies:
     """
     What was seen from the outside.
@@ -67,9 +67,8 @@ def conclude(telemetry: Telemetry, exchange: Exchange, copies: Copies) -> Outcom
     """The ``Outcome`` of *exchange*; of what cannot be read, nothing is said."""
     answer = copies.answer
     asked = _asked(exchange, copies)
-    is_chat = exchange.operation == _CHAT
     is_cached = exchange.facts.get("cache") == "hit"
-    read = read_answer(exchange.dialect, answer, deep=copies.is_deep and is_chat)
+    read = _read(exchange, copies)
     provider, model = _served(exchange, read)
     usage = None if is_cached else _usage(telemetry, exchange, read, answer)
     return Outcome(
@@ -113,6 +112,30 @@ def bare_outcome(exchange: Exchange, copies: Copies) -> Outcome:
         trace_id=copies.trace[0],
         span_id=copies.trace[1],
     )
+
+
+def is_told(exchange: Exchange, copies: Copies) -> bool:
+    """Whether all that is wanted is known without reading a byte: the gateway has read it."""
+    return (
+        exchange.answered is not None
+        and not copies.is_deep
+        and exchange.error is None
+        and copies.answer.ended is not None
+        and copies.answer.status == 200
+    )
+
+
+def _read(exchange: Exchange, copies: Copies) -> ReadAnswer:
+    """What the answer said: as the gateway read it, or else off its bytes."""
+    answer, is_chat = copies.answer, exchange.operation == _CHAT
+    if exchange.answered is not None and is_told(exchange, copies):
+        facts = exchange.answered()
+        if facts.usage is not None:
+            return told(facts)
+    read = read_answer(exchange.dialect, answer, deep=copies.is_deep and is_chat)
+    if read.usage is None and read.is_whole and is_chat and exchange.served_by is not None:
+        return read_answer(exchange.dialect, answer)  # what it used is told by its text alone
+    return read
 
 
 def _request_bytes(exchange: Exchange, copies: Copies) -> int:

@@ -26,10 +26,10 @@ class Cost:
         return self.input_usd + self.output_usd
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Outcome:
     """
-    One exchange, over.
+    One exchange, over. Not to be changed; not frozen, for that triples what it costs to make one.
 
     Args:
         exchange: With its route, attempts, audits, timings and ``facts``.

@@ -8,23 +8,19 @@ told, and of the rest nothing is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from plano_asgi._json import JSONObject, loads
+from plano_asgi._json import loads
 from plano_asgi.asgi.tap_headers import guessed_type, header, inflater_for
-from plano_asgi.conversation import ChatResponse, Usage
+from plano_asgi.conversation import AnswerFacts, ChatResponse, Usage
 from plano_asgi.errors import PlanoError, UpstreamProtocolError
 from plano_asgi.telemetry.condense import condensed
-from plano_asgi.telemetry.finishes import finishes
 from plano_asgi.telemetry.tee import AnswerTee
 from plano_asgi.wire import DIALECTS
 from plano_asgi.wire.accumulate import Accumulator
-from plano_asgi.wire.anthropic_messages.response import read_usage as read_messages_usage
-from plano_asgi.wire.openai_chat.usage import read_usage as read_chat_usage
-from plano_asgi.wire.openai_responses.echo import read_usage as read_responses_usage
+from plano_asgi.wire.answer_facts import facts_of, usage_of
 from plano_asgi.wire.upstream_error import read_upstream_error
 
 MAX_DECODED_BYTES = 4 << 20
@@ -38,7 +34,7 @@ _BLANK = b"\n\n"
 _MAX_USAGE_ENDS = 8  # closing braces tried for the end of a usage object
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ReadAnswer:
     """
     What an answer said.
@@ -147,12 +143,17 @@ def _read_document(dialect: str, tee: AnswerTee, content: bytes, *, deep: bool) 
             answer = reader.read_response(body)
     if answer is not None:
         return _told(answer, is_whole=_is_good(tee))
+    return told(facts_of(dialect, body), is_whole=_is_good(tee))
+
+
+def told(facts: AnswerFacts, *, is_whole: bool = True) -> ReadAnswer:
+    """What an answer says of itself, if that is all there is to know of it."""
     return ReadAnswer(
-        usage=_USAGE[dialect](body.get("usage")),
-        response_id=_text(body, "id"),
-        response_model=_text(body, "model"),
-        finish_reasons=finishes(dialect, body),
-        is_whole=_is_good(tee),
+        usage=facts.usage,
+        response_id=facts.id,
+        response_model=facts.model,
+        finish_reasons=facts.finish_reasons,
+        is_whole=is_whole,
     )
 
 
@@ -167,23 +168,6 @@ def _told(answer: ChatResponse, *, is_whole: bool, error_type: str = "") -> Read
         is_whole=is_whole,
         error_type=error_type,
     )
-
-
-def _text(body: JSONObject, key: str) -> str:
-    value = body.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _messages_usage(raw: Any) -> Usage | None:
-    return read_messages_usage(raw) if isinstance(raw, dict) else None
-
-
-_USAGE: Mapping[str, Callable[[Any], Usage | None]] = {
-    "openai.chat": read_chat_usage,
-    "openai.responses": read_responses_usage,
-    "anthropic.messages": _messages_usage,
-    "bedrock.converse": lambda _: None,
-}
 
 
 # ------------------------------------------------------------------- a stream
@@ -250,7 +234,7 @@ def _read_edges(dialect: str, tee: AnswerTee) -> ReadAnswer:
     if not _is_good(tee, ended=True) or header(tee.headers, b"content-encoding"):
         return NOTHING
     if _kind(tee, head) != _SSE:
-        return ReadAnswer(usage=_USAGE[dialect](_usage_in(tail)), is_whole=_is_good(tee))
+        return ReadAnswer(usage=usage_of(dialect, _usage_in(tail)), is_whole=_is_good(tee))
     first = head[: head.rfind(_BLANK) + len(_BLANK)] if _BLANK in head else b""
     last = tail.partition(_BLANK)[2]
     return replace(_read_stream(dialect, tee, _edges(first + last)), answer=None)

@@ -8,8 +8,6 @@ told of it is found out after that, shielded and bounded.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from functools import partial
 from math import inf
 from typing import Any
@@ -20,7 +18,7 @@ import structlog
 from opentelemetry import context as context_api
 from opentelemetry.propagate import extract
 from opentelemetry.trace import Span, SpanKind, Tracer, get_current_span, set_span_in_context
-from starlette.types import Message, Receive, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plano_asgi.asgi.request import trace_of
 from plano_asgi.exchange import Exchange
@@ -33,7 +31,7 @@ from plano_asgi.telemetry.attributes import (
     span_name,
     triage_attributes,
 )
-from plano_asgi.telemetry.conclude import Copies, bare_outcome, conclude
+from plano_asgi.telemetry.conclude import Copies, bare_outcome, conclude, is_told
 from plano_asgi.telemetry.content import captured
 from plano_asgi.telemetry.outcome import Outcome
 from plano_asgi.telemetry.semconv import DISTINCT_ID, INFERENCE_EVENT, MODEL, REQUEST_ID
@@ -95,12 +93,11 @@ class Watch:
             tell_providers_baggage=self._telemetry.tell_providers_baggage,
         )
 
-    @contextmanager
-    def current(self) -> Generator[None]:
-        """Around the app, in the task that serves it: its span is the current one."""
-        token = context_api.attach(self._spans.context) if self._spans else None
+    async def run(self, app: ASGIApp, scope: Scope) -> None:
+        """Run *app*, with the span of the exchange as the current one."""
+        token = context_api.attach(self._spans.context) if self._spans is not None else None
         try:
-            yield
+            await app(scope, self.receive, self.send)
         except BaseException as exc:
             self._error = exc
             raise
@@ -149,6 +146,8 @@ class Watch:
 
     def _bytes_to_read(self, copies: Copies) -> float:
         """Of a stream that ended, only the edges, unless its texts are wanted."""
+        if is_told(self._exchange, copies):
+            return 0
         if self.send.is_encoded:
             return inf  # what it unpacks to is not known
         size = self.receive.size if copies.is_deep or not self._exchange.is_read else 0

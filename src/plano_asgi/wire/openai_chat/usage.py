@@ -17,25 +17,25 @@ from plano_asgi.wire.token_counts import token_count
 
 _CACHE_READ = (
     ("prompt_tokens_details", "cached_tokens"),
-    ("prompt_cache_hit_tokens",),  # DeepSeek
-    ("cache_read_input_tokens",),  # gateways in front of Anthropic
-    ("cached_tokens",),
+    ("prompt_cache_hit_tokens", ""),  # DeepSeek
+    ("cache_read_input_tokens", ""),  # gateways in front of Anthropic
+    ("cached_tokens", ""),
 )
 _CACHE_CREATION = (
     ("prompt_tokens_details", "cache_write_tokens"),
     ("prompt_tokens_details", "cache_creation_tokens"),
-    ("cache_creation_input_tokens",),
+    ("cache_creation_input_tokens", ""),
 )
-_REASONING = (("completion_tokens_details", "reasoning_tokens"), ("reasoning_tokens",))
+_REASONING = (("completion_tokens_details", "reasoning_tokens"), ("reasoning_tokens", ""))
 
 
 def read_usage(raw: Any) -> Usage | None:
     """Usage from an answer's or a chunk's ``usage``; ``None`` where it counts nothing."""
     if not isinstance(raw, dict):
         return None
-    prompt, completion, total = (
-        _count(raw, ((key,),)) for key in ("prompt_tokens", "completion_tokens", "total_tokens")
-    )
+    prompt = token_count(raw.get("prompt_tokens"))
+    completion = token_count(raw.get("completion_tokens"))
+    total = token_count(raw.get("total_tokens"))
     if not (prompt or completion or total):
         return None
     output = max(completion, total - prompt)
@@ -66,12 +66,12 @@ def write_usage(usage: Usage) -> JSONObject:
     }
 
 
-def _count(raw: JSONObject, paths: tuple[tuple[str, ...], ...]) -> int:
-    """The first count above zero along *paths*."""
-    for path in paths:
-        value: Any = raw
-        for key in path:
-            value = value.get(key) if isinstance(value, dict) else None
-        if count := token_count(value):
+def _count(raw: JSONObject, places: tuple[tuple[str, str], ...]) -> int:
+    """The first count above zero at *places*: a key, and one below it or ""."""
+    for key, below in places:
+        value = raw.get(key)
+        if value and below:
+            value = value.get(below) if isinstance(value, dict) else None
+        if value and (count := token_count(value)):
             return count
     return 0

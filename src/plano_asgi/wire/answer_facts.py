@@ -1,4 +1,4 @@
-"""Why each choice of a whole answer ended, without reading the rest of it."""
+"""What a whole answer says of itself, in any dialect, without reading what it says to the user."""
 
 from __future__ import annotations
 
@@ -6,15 +6,39 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from plano_asgi._json import JSONObject
-from plano_asgi.conversation import FinishReason
+from plano_asgi.conversation import AnswerFacts, FinishReason, Usage
 from plano_asgi.wire.anthropic_messages.response import FINISH_REASONS
+from plano_asgi.wire.anthropic_messages.response import read_usage as read_messages_usage
 from plano_asgi.wire.openai_chat.finish import read_finish
+from plano_asgi.wire.openai_chat.usage import read_usage as read_chat_usage
+from plano_asgi.wire.openai_responses.echo import read_usage as read_responses_usage
 from plano_asgi.wire.openai_responses.response import finish_reason
 
 _CALLS = frozenset(("function_call", "custom_tool_call"))
 
 
-def finishes(dialect: str, body: JSONObject) -> tuple[FinishReason, ...]:
+def facts_of(dialect: str, body: JSONObject) -> AnswerFacts:
+    """Of *body*, an answer in *dialect*; what it does not say is empty. Never raises."""
+    return AnswerFacts(
+        id=_text(body, "id"),
+        model=_text(body, "model"),
+        finish_reasons=_finishes(dialect, body),
+        usage=usage_of(dialect, body.get("usage")),
+    )
+
+
+def usage_of(dialect: str, raw: Any) -> Usage | None:
+    """Tokens in *raw*, the usage object of an answer in *dialect*; ``None`` where it is none."""
+    read = _USAGE.get(dialect)
+    return read(raw) if read is not None and isinstance(raw, dict) else None
+
+
+def _text(body: JSONObject, key: str) -> str:
+    value = body.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _finishes(dialect: str, body: JSONObject) -> tuple[FinishReason, ...]:
     """As the reader of *dialect* words them; empty where it has no such thing, or says none."""
     read = _READERS.get(dialect)
     return tuple(reason for reason in read(body) if reason) if read is not None else ()
@@ -50,4 +74,9 @@ _READERS: Mapping[str, Callable[[JSONObject], Iterator[FinishReason | None]]] = 
     "openai.chat": _chat,
     "openai.responses": _responses,
     "anthropic.messages": _messages,
+}
+_USAGE: Mapping[str, Callable[[JSONObject], Usage | None]] = {
+    "openai.chat": read_chat_usage,
+    "openai.responses": read_responses_usage,
+    "anthropic.messages": read_messages_usage,
 }
