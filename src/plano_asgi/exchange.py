@@ -47,13 +47,16 @@ class Route:
 
 @dataclass(slots=True, kw_only=True)
 class Attempt:
-    """One upstream try. ``outcome``: ok, or an error's ``code``. Times are ``time.monotonic``."""
+    """One upstream try. ``outcome``: ok, or an error's ``word``. Times are ``time.monotonic``."""
 
     candidate: Candidate
     started: float
     ended: float | None = None
     status: int | None = None
     outcome: str = "open"
+    address: str | None = None
+    """The upstream's host, where somebody watches; so *port*."""
+    port: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,6 +109,8 @@ class Exchange:
     headers: Mapping[str, str] = field(repr=False)
     """The client's headers, lower-case names; repeated ones joined by ``, ``."""
     body: JSONObject = field(repr=False)
+    client_body: JSONObject | None = field(default=None, repr=False)
+    """What the client sent, once something else stands in its place."""
     read_request: Callable[[JSONObject], ChatRequest]
     identity: Any = None
     """What ``auth=`` vouched for; never taken from the request body."""
@@ -165,6 +170,8 @@ class Exchange:
 
     def replace_body(self, body: JSONObject) -> None:
         """Put *body* in the place of the client's; the neutral form is read anew."""
+        if self.client_body is None:
+            self.client_body = self.body
         self.body = body
         self.touch()
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import structlog
+from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from exchanges import chat_exchange
 from plano_asgi.conversation import Usage
@@ -66,8 +67,7 @@ def outcome(found: Exchange | None = None, **changed: Any) -> Outcome:
         "duration_s": 1.23456,
         "first_chunk_s": 0.5,
         "signals": SignalReport(groups={}, quality="good"),
-        "trace_id": "a" * 32,
-        "span_id": "b" * 16,
+        "span": NonRecordingSpan(SpanContext(int("a" * 32, 16), int("b" * 16, 16), False)),
     }
     return Outcome(exchange=found or exchange(), **{**told, **changed})
 

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import anyio
@@ -41,6 +42,7 @@ from plano_asgi.wire.upstream_error import read_upstream_error
 
 MAX_ANSWER_BYTES = 64 << 20
 _PORTS = {"http": 80, "https": 443}
+_MAX_SERVERS = 256  # URLs remembered
 
 Prepare = Callable[[Candidate, UpstreamProvider], UpstreamCall]
 """Writes the call for a candidate; run once per candidate, after routing."""
@@ -183,7 +185,7 @@ class Engine:
             return answer
 
     def _record(self, attempt: Attempt, error: UpstreamError) -> None:
-        attempt.outcome, attempt.status = error.code or error.type, error.status
+        attempt.outcome, attempt.status = error.word, error.status
         attempt.ended = self._timer()
         if counts_against(error):
             self.breakers.failed(attempt.candidate)
@@ -227,15 +229,19 @@ class Engine:
         """One try, told to whoever watches, and told upstream whose trace it belongs to."""
         if exchange.watcher is None:
             return await self._once(exchange, ready)
-        candidate, url = ready.candidate, urlsplit(ready.request.url)
+        candidate = ready.candidate
+        attempts, (address, port) = exchange.attempts, _server_of(ready.request.url)
+        attempts[-1].address, attempts[-1].port = address, port
+        is_retry = len(attempts) > 1 and attempts[-2].candidate == candidate
         activity = exchange.doing(
             "attempt",
             candidate.name,
-            number=len(exchange.attempts),
+            number=len(attempts),
+            retry=is_retry or None,
             provider=candidate.provider,
             model=candidate.model,
-            address=url.hostname,
-            port=url.port or _PORTS.get(url.scheme),
+            address=address,
+            port=port,
             dialect=ready.call.dialect,
         )
         activity.__enter__()
@@ -310,3 +316,10 @@ class Engine:
             await read_to_commit(answer, max_bytes=self._max_answer_bytes)
         else:
             await read_unary(answer, max_bytes=self._max_answer_bytes)
+
+
+@lru_cache(_MAX_SERVERS)
+def _server_of(url: str) -> tuple[str | None, int | None]:
+    """Host and port of *url*."""
+    parts = urlsplit(url)
+    return parts.hostname, parts.port or _PORTS.get(parts.scheme)

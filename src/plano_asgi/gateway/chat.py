@@ -42,6 +42,7 @@ def read_chat(exchange: Exchange, content: bytes | None) -> None:
     _check_turns(exchange.dialect, body)
     if body is not exchange.body:
         exchange.replace_body(body)
+        exchange.client_body = None  # it says the same, in the dialect of the path
 
 
 def _as_chat(body: JSONObject) -> JSONObject:

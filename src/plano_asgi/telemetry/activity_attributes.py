@@ -123,9 +123,10 @@ def start_of(activity: Activity) -> tuple[str, SpanKind, Attributes]:
     attributes: Attributes = dict(span.fixed)
     if span.named:
         attributes[span.named] = shown
+    started = span.started
     for key, value in facts.items():
-        if (name := span.started.get(key)) is not None:
-            _put(attributes, name, value)
+        if key in started:
+            _put(attributes, started[key], value)
     if provider := facts.get("provider"):
         attributes[names.PROVIDER_NAME] = provider_name(provider)
     is_adding = activity.kind == "memory" and facts.get("operation") == "add"

@@ -66,7 +66,6 @@ class Asking:
         if served is not None and usage is not None:
             cost = self._telemetry.cost(served.provider, served.model, usage, exchange.id)
         ended = exchange.timings.ended or time.monotonic()
-        trace_id, span_id = ("", "") if self._spans is None else self._spans.ids
         return Outcome(
             exchange=exchange,
             provider=asked.provider if asked else "",
@@ -75,6 +74,5 @@ class Asking:
             usage=usage,
             cost=cost,
             duration_s=ended - exchange.timings.started,
-            trace_id=trace_id,
-            span_id=span_id,
+            span=None if self._spans is None else self._spans.span,
         )

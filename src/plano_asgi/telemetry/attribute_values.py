@@ -31,9 +31,9 @@ def attribute_text(text: str, max_chars: int = MAX_TEXT_CHARS) -> str:
 
 @lru_cache(_MAX_NAMES)
 def _shown(name: str) -> str:
-    return CREDENTIAL.sub("***", name)
+    return CREDENTIAL.sub("***", attribute_text(name))
 
 
 def name_text(name: str) -> str:
     """``attribute_text`` of a model's name; a key that a client put in its place is put out."""
-    return _shown(attribute_text(name))
+    return _shown(name if len(name) <= MAX_TEXT_CHARS else name[:MAX_TEXT_CHARS])

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from plano_asgi.conversation import ChatResponse, Usage
-from plano_asgi.exchange import Exchange
+from plano_asgi.exchange import Attempt, Exchange
 from plano_asgi.telemetry import semconv as names_of
 from plano_asgi.telemetry.attribute_values import Attributes, attribute_text, name_text
 from plano_asgi.telemetry.outcome import Cost, Outcome
@@ -77,6 +77,14 @@ def span_name(exchange: Exchange) -> str:
 # ---- what the client asked for
 
 
+def first_attributes(exchange: Exchange) -> Attributes:
+    """What samplers decide by: the operation and, where the body has been read, the model."""
+    attributes: Attributes = {names_of.OPERATION_NAME: operation_name(exchange)}
+    if exchange.model:
+        attributes[names_of.REQUEST_MODEL] = name_text(exchange.model)
+    return attributes
+
+
 def request_attributes(exchange: Exchange, names: Names) -> Attributes:
     """What *exchange* asks for, once its body has been read; see ``semconv`` for *names*."""
     dialect = exchange.dialect
@@ -91,7 +99,8 @@ def request_attributes(exchange: Exchange, names: Names) -> Attributes:
         attributes[names_of.REQUEST_STREAM] = True
     if exchange.operation == "chat" and (api := _API_TYPES.get(dialect)):
         attributes[names_of.OPENAI_API_TYPE] = api
-    put_request_fields(attributes, dialect, exchange.body)
+    asked = exchange.client_body
+    put_request_fields(attributes, dialect, exchange.body if asked is None else asked)
     if names is not names_of.RELEASED:
         _rename(attributes, names_of.PLANO_REASONING_LEVEL, names.reasoning_level)
         _rename(attributes, names_of.PLANO_PREVIOUS_RESPONSE_ID, names.previous_response_id)
@@ -162,6 +171,7 @@ def outcome_attributes(outcome: Outcome, names: Names) -> Attributes:
         attributes[names_of.DISCONNECTED] = True
     if exchange.attempts:
         attributes[names_of.ATTEMPTS] = len(exchange.attempts)
+        _put_server(attributes, exchange.attempts[-1])
     _put_answer(attributes, outcome)
     if outcome.usage is not None:
         _put_usage(attributes, outcome.usage, names)
@@ -170,6 +180,14 @@ def outcome_attributes(outcome: Outcome, names: Names) -> Attributes:
     if exchange.facts:
         _put_facts(attributes, exchange)
     return attributes
+
+
+def _put_server(attributes: Attributes, attempt: Attempt) -> None:
+    """The upstream that was asked last: who answered, if one did."""
+    if attempt.address is not None:
+        attributes[names_of.SERVER_ADDRESS] = attempt.address
+        if attempt.port is not None:
+            attributes[names_of.SERVER_PORT] = attempt.port
 
 
 def _put_answer(attributes: Attributes, outcome: Outcome) -> None:
@@ -222,8 +240,9 @@ def _put_facts(attributes: Attributes, exchange: Exchange) -> None:
     for key, value in facts.items():
         name = FACTS.get(key) or f"plano.{key}"
         attributes[name] = attribute_text(value) if isinstance(value, str) else value
+    asked = exchange.body if exchange.client_body is None else exchange.client_body
     thread = facts.get("state_thread")
-    if thread is None and not exchange.body.get("conversation"):
+    if thread is None and not asked.get("conversation"):
         thread = facts.get("session_id")
     if isinstance(thread, str):
         attributes[names_of.CONVERSATION_ID] = attribute_text(thread)

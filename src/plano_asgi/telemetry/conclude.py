@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from opentelemetry.trace import Span
+
 from plano_asgi._json import JSONObject, loads
 from plano_asgi.conversation import Message, Part, Usage
 from plano_asgi.errors import PlanoError
@@ -50,7 +52,7 @@ class Copies:
         error: What the app raised.
         was_read: A middleware outside has read the request: what goes by here is what it left.
         is_deep: Whether the texts of the answer are wanted, too.
-        trace: Trace and span id, as hex.
+        span: The exchange's own.
     """
 
     request: RequestTee
@@ -60,7 +62,7 @@ class Copies:
     error: BaseException | None
     was_read: bool
     is_deep: bool
-    trace: tuple[str, str]
+    span: Span | None
 
 
 def conclude(telemetry: Telemetry, exchange: Exchange, copies: Copies) -> Outcome:
@@ -89,8 +91,7 @@ def conclude(telemetry: Telemetry, exchange: Exchange, copies: Copies) -> Outcom
         duration_s=copies.ended - exchange.timings.started,
         first_chunk_s=_first_chunk_s(exchange, answer),
         signals=_signals(telemetry, exchange, asked, read) if copies.is_deep else None,
-        trace_id=copies.trace[0],
-        span_id=copies.trace[1],
+        span=copies.span,
     )
 
 
@@ -109,8 +110,7 @@ def bare_outcome(exchange: Exchange, copies: Copies) -> Outcome:
         chunks=answer.chunks,
         duration_s=copies.ended - exchange.timings.started,
         first_chunk_s=_first_chunk_s(exchange, answer),
-        trace_id=copies.trace[0],
-        span_id=copies.trace[1],
+        span=copies.span,
     )
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from opentelemetry.trace import Span, format_span_id, format_trace_id
+
 from plano_asgi.conversation import ChatResponse, Usage
 from plano_asgi.exchange import Exchange
 from plano_asgi.signals.base import SignalReport
@@ -51,7 +53,7 @@ class Outcome:
         duration_s: From the request to the last byte.
         first_chunk_s: From the request to the first byte of the answer's body.
         signals: How the conversation is going, where that was asked for and is done.
-        trace_id, span_id: Lower-case hex of the span of this exchange; "" without tracing.
+        span: Its own; ``None`` without tracing.
     """
 
     exchange: Exchange
@@ -71,8 +73,17 @@ class Outcome:
     duration_s: float = 0.0
     first_chunk_s: float | None = None
     signals: SignalReport | None = None
-    trace_id: str = ""
-    span_id: str = ""
+    span: Span | None = None
+
+    @property
+    def trace_id(self) -> str:
+        """Of its span, as lower-case hex; "" without tracing."""
+        return format_trace_id(self.span.get_span_context().trace_id) if self.span else ""
+
+    @property
+    def span_id(self) -> str:
+        """As ``trace_id``."""
+        return format_span_id(self.span.get_span_context().span_id) if self.span else ""
 
     @property
     def chunk_gap_s(self) -> float | None:

@@ -36,34 +36,32 @@ class ExchangeSpans:
     """
     Makes the spans of one exchange; its ``watcher``.
 
+    Where the exchange's own is not recorded, nothing below it is: what is asked meanwhile belongs
+    to it, and is told that nobody records.
+
     Args:
         span: The exchange's own, begun.
         tell_providers_baggage: Send W3C baggage to model providers, too, and not only to services
             of one's own.
     """
 
-    __slots__ = ("_tell_baggage", "_tracer", "context", "span")
+    __slots__ = ("_is_recording", "_tell_baggage", "_tracer", "context", "span")
 
     def __init__(
         self, tracer: Tracer, span: Span, context: Context, *, tell_providers_baggage: bool = False
     ) -> None:
         self._tracer = tracer
         self.span = span
+        self._is_recording = span.is_recording()
         self.context = context
         """With ``span`` as the current one."""
         self._tell_baggage = tell_providers_baggage
 
-    @property
-    def ids(self) -> tuple[str, str]:
-        """Trace and span id of the exchange's own span, as lower-case hex."""
-        context = self.span.get_span_context()
-        return f"{context.trace_id:032x}", f"{context.span_id:016x}"
-
     def begin(self, activity: Activity) -> None:
         """Start its span, and make it the current one of this task."""
-        parent = context_api.get_current()
-        if get_current_span(parent) is INVALID_SPAN:
-            parent = self.context
+        if not self._is_recording:
+            return
+        parent = self._current()
         name, kind, attributes = start_of(activity)
         span = self._tracer.start_span(name, context=parent, kind=kind, attributes=attributes)
         current = set_span_in_context(span, parent)
@@ -71,13 +69,15 @@ class ExchangeSpans:
 
     def leave(self, activity: Activity) -> None:
         """Let this task's current span be what it was."""
-        found: _Open = activity.handle
-        if found.token is not None:
+        found: _Open | None = activity.handle
+        if found is not None and found.token is not None:
             context_api.detach(found.token)
             found.token = None
 
     def end(self, activity: Activity) -> None:
         """End its span."""
+        if activity.handle is None:
+            return
         span = activity.handle.span
         if span.is_recording():
             if attributes := end_attributes(activity):
@@ -90,15 +90,19 @@ class ExchangeSpans:
         """``traceparent`` and what else the trace travels in."""
         carrier: dict[str, str] = {}
         if activity is None:
-            current = context_api.get_current()
-            if get_current_span(current) is INVALID_SPAN:
-                current = self.context
-            inject(carrier, context=current)
-        elif self._tell_baggage:
-            inject(carrier, context=activity.handle.context)
+            inject(carrier, context=self._current())
+            return carrier
+        context = self.context if activity.handle is None else activity.handle.context
+        if self._tell_baggage:
+            inject(carrier, context=context)
         else:
-            _TRACE_ONLY.inject(carrier, context=activity.handle.context)
+            _TRACE_ONLY.inject(carrier, context=context)
         return carrier
+
+    def _current(self) -> Context:
+        """This task's; that of the exchange where the task has none."""
+        current = context_api.get_current()
+        return self.context if get_current_span(current) is INVALID_SPAN else current
 
 
 class _Open:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import anyio.to_thread
 import structlog
 from opentelemetry import trace
+from opentelemetry._logs import LoggerProvider
 from opentelemetry.trace import NoOpTracerProvider, ProxyTracerProvider, Tracer, TracerProvider
 
 from plano_asgi.activities import Watcher
@@ -47,6 +48,7 @@ class Telemetry:
     Args:
         tracer_provider: Whose spans; the global one if ``None``. Without any, no spans are made,
             and all the rest works.
+        logger_provider: Who takes the events that *content* asks for; the global one if ``None``.
         metrics: See ``Metrics``.
         access_log: See ``AccessLog``.
         signals: ``True`` for the shipped detectors, an ``Analyzer`` of your own, or ``False``.
@@ -75,6 +77,7 @@ class Telemetry:
         self,
         *,
         tracer_provider: TracerProvider | None = None,
+        logger_provider: LoggerProvider | None = None,
         metrics: Metrics | None = None,
         access_log: AccessLog | None = None,
         signals: Analyzer | bool = True,
@@ -109,7 +112,7 @@ class Telemetry:
         self.max_recorded_bytes = max_recorded_bytes
         self.long_bytes = long_bytes
         self.finish_timeout_s = finish_timeout_s
-        self.provider = tracer_provider
+        self.provider, self.logger_provider = tracer_provider, logger_provider
         self._prices = prices
         self._owned, self._shutdown_timeout_s = tuple(owned), shutdown_timeout_s
         self._tracer: tuple[TracerProvider, Tracer] | None = None

@@ -25,6 +25,7 @@ from plano_asgi.exchange import Exchange
 from plano_asgi.passages import Layout
 from plano_asgi.telemetry.attribute_values import name_text
 from plano_asgi.telemetry.attributes import (
+    first_attributes,
     outcome_attributes,
     plano_attributes,
     request_attributes,
@@ -33,6 +34,7 @@ from plano_asgi.telemetry.attributes import (
 )
 from plano_asgi.telemetry.conclude import Copies, bare_outcome, conclude, is_told
 from plano_asgi.telemetry.content import captured
+from plano_asgi.telemetry.events import emit_event
 from plano_asgi.telemetry.outcome import Outcome
 from plano_asgi.telemetry.semconv import DISTINCT_ID, INFERENCE_EVENT, MODEL, REQUEST_ID
 from plano_asgi.telemetry.signal_events import flagged_name, signal_attributes, signal_events
@@ -85,7 +87,12 @@ class Watch:
             current = extract(exchange.headers, context=current)
         elif server.is_recording():
             self._server = server
-        span = tracer.start_span("chat", context=current, kind=SpanKind.CLIENT)
+        span = tracer.start_span(
+            span_name(exchange),
+            context=current,
+            kind=SpanKind.CLIENT,
+            attributes=first_attributes(exchange),
+        )
         return ExchangeSpans(
             tracer,
             span,
@@ -120,7 +127,7 @@ class Watch:
             error=self._error,
             was_read=self._was_read,
             is_deep=self._telemetry.needs_text(self._is_recording()),
-            trace=("", "") if self._spans is None else self._spans.ids,
+            span=None if self._spans is None else self._spans.span,
         )
         outcome: Outcome | None = None
         try:
@@ -158,7 +165,7 @@ class Watch:
     def _tell(self, outcome: Outcome, end_ns: int) -> None:
         if self._spans is not None:
             try:
-                self._describe(self._spans.span, outcome)
+                self._describe(self._spans, outcome)
             except Exception as exc:  # as above: the others hear of it all the same
                 _log.error("telemetry_failed", request_id=self._exchange.id, trace=trace_of(exc))
         self._telemetry.tell(outcome)
@@ -168,8 +175,9 @@ class Watch:
     def _is_recording(self) -> bool:
         return self._spans is not None and self._spans.span.is_recording()
 
-    def _describe(self, span: Span, outcome: Outcome) -> None:
+    def _describe(self, spans: ExchangeSpans, outcome: Outcome) -> None:
         """Everything known goes onto the span, in one go."""
+        span = spans.span
         if not span.is_recording():
             return
         telemetry, exchange = self._telemetry, self._exchange
@@ -179,10 +187,11 @@ class Watch:
         if telemetry.plano_names:
             attributes |= plano_attributes(outcome)
         content = captured(outcome, telemetry.content)
+        if content and telemetry.content.in_events:
+            told = attributes | content
+            emit_event(telemetry.logger_provider, INFERENCE_EVENT, told, spans.context)
         if telemetry.content.on_spans:
             attributes |= content
-        if content and telemetry.content.in_events:
-            span.add_event(INFERENCE_EVENT, content)
         if outcome.signals is not None:
             attributes |= signal_attributes(outcome.signals)
             events = signal_events(
