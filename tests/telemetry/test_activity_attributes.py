@@ -77,13 +77,10 @@ def test_a_filter_elsewhere_is_a_client_span(protocol: str, kind: SpanKind) -> N
     assert start_of(activity("filter", "f", protocol=protocol))[1] is kind
 
 
-@pytest.mark.parametrize(
-    ("operation", "name"), [("search", "search_memory Local"), ("add", "create_memory Local")]
-)
-def test_memory(operation: str, name: str) -> None:
-    """Recalling and recording have names of their own, and no model's operation."""
-    used = activity("memory", "Local", operation=operation)
-    assert start_of(used) == (name, SpanKind.INTERNAL, {"plano.memory.operation": operation})
+def test_memory() -> None:
+    """A span for what is looked up; its hits come at the end."""
+    used = activity("memory", "Local")
+    assert start_of(used) == ("search_memory Local", SpanKind.INTERNAL, {})
     used.facts["hits"] = 0
     assert end_attributes(used) == {"plano.memory.hits": 0}
 

@@ -16,9 +16,11 @@ from opentelemetry.util.types import Attributes
 from asgi_drive import drive
 from gateway_build import gateway
 from memory_transport import answer
-from plano_asgi import Model
+from plano_asgi import ApiKeys, Model
 from plano_asgi.attempts import RetryPolicy
 from plano_asgi.exchange import Exchange
+from plano_asgi.filters import HTTPFilter
+from plano_asgi.memory import Memory
 from plano_asgi.telemetry import ContentCapture
 from tapped import WHOLE
 from telemetry.watching import Watching
@@ -28,6 +30,7 @@ pytestmark = pytest.mark.anyio
 
 ASK = {**HI, "model": "openai/gpt-4o", "temperature": 0.9}
 USED = {**WHOLE, "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}}
+KEYS = ApiKeys({"me": "a-client-key"})
 BROKEN = answer({"error": {"message": "busy", "type": "server_error", "code": "weird"}}, status=500)
 
 
@@ -139,3 +142,26 @@ async def test_content_for_events_is_a_log_record(mode: ContentCapture, on_span:
     assert (event.trace_id, event.span_id) == (context.trace_id, context.span_id)
     assert watching.chat.events == ()
     assert ("gen_ai.input.messages" in watching.told()) is on_span
+
+
+async def test_a_recall_says_how_much_it_found() -> None:
+    """On its span, and for the metrics whether there was anything."""
+    watching = Watching()
+    plano, _ = gateway(answer(USED), memory=Memory(), auth=KEYS, telemetry=watching.telemetry)
+    async with plano.lifespan():
+        await drive(plano, CHAT, ASK, headers={"authorization": "Bearer a-client-key"})
+    assert watching.told("search_memory")["plano.memory.hits"] == 0
+    assert watching.told()["plano.memory.store"] == "miss"
+    assert watching.counted("plano_memory_recalls_total", plano_memory_store="miss") == 1
+
+
+async def test_a_service_is_named_on_its_filters_span() -> None:
+    """Though it cannot be reached, and without the password in its URL."""
+    watching = Watching()
+    service = HTTPFilter("policy", "http://me:secret@127.0.0.1:9", on_error="open")
+    plano, _ = gateway(answer(USED), filters=[service], telemetry=watching.telemetry)
+    await drive(plano, CHAT, ASK)
+    await plano.aclose()
+    told = [dict(s.attributes or {}) for s in watching.spans.ended if s.name == "filter policy"]
+    assert {(each["server.address"], each["server.port"]) for each in told} == {("127.0.0.1", 9)}
+    assert "secret" not in watching.all_told()

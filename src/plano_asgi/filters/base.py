@@ -11,6 +11,8 @@ The contract of a filter: a step before the model call, one on the answer, or bo
 
 from __future__ import annotations
 
+from typing import Any
+
 from plano_asgi.exchange import Exchange, ResponseFilter
 
 
@@ -23,6 +25,11 @@ class Filter:
     name = "filter"
     protocol = "function"
     """How it is asked: for spans."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What spans say of it: ``protocol``, and ``address`` and ``port`` of a service."""
+        return {"protocol": self.protocol}
 
     async def on_request(self, exchange: Exchange, /) -> None:
         """

@@ -44,7 +44,7 @@ class FilterChain:
         """
         for item in self.on_the_way_in:
             before = exchange.body
-            with exchange.doing("filter", item.name, side="request", protocol=item.protocol):
+            with exchange.doing("filter", item.name, side="request", **item.facts):
                 await item.on_request(exchange)
             if exchange.body is not before:
                 _adopt(exchange, item.name)

@@ -14,7 +14,6 @@ import anyio
 
 from plano_asgi._json import dumps, loads
 from plano_asgi.errors import (
-    ConfigurationError,
     FilterRefused,
     FilterUnavailable,
     PlanoError,
@@ -86,9 +85,7 @@ class HTTPFilter(RemoteFilter):
         headers: Mapping[str, str] | None = None,
         transports: TransportPool | None = None,
     ) -> None:
-        super().__init__(name, timeout_s=timeout_s, on_error=on_error, max_bytes=max_bytes)
-        if not url.startswith(("http://", "https://")):
-            raise ConfigurationError(f"filter {name!r}: {url!r} is no http:// or https:// URL")
+        super().__init__(name, url, timeout_s=timeout_s, on_error=on_error, max_bytes=max_bytes)
         self._url = url.rstrip("/")
         self._hidden = _HOP if forward_credentials else _HOP | _PRIVATE
         self._headers = {key.lower(): value for key, value in (headers or {}).items()}

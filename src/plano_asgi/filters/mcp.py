@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 import anyio
 
 from plano_asgi._json import loads
-from plano_asgi.errors import ConfigurationError, FilterRefused, MissingExtra
+from plano_asgi.errors import FilterRefused, MissingExtra
 from plano_asgi.exchange import Exchange
 from plano_asgi.filters.remote import MAX_BYTES, RemoteFilter, path_hint
 
@@ -56,9 +56,7 @@ class MCPFilter(RemoteFilter):
         on_error: Literal["closed", "open"] = "closed",
         max_bytes: int = MAX_BYTES,
     ) -> None:
-        super().__init__(name, timeout_s=timeout_s, on_error=on_error, max_bytes=max_bytes)
-        if not url.startswith(("http://", "https://")):
-            raise ConfigurationError(f"filter {name!r}: {url!r} is no http:// or https:// URL")
+        super().__init__(name, url, timeout_s=timeout_s, on_error=on_error, max_bytes=max_bytes)
         if find_spec("mcp") is None:
             raise MissingExtra(f"filter {name!r} (an MCP tool)", "mcp")
         self._url = url if urlsplit(url).path.strip("/") else f"{url.rstrip('/')}/mcp"

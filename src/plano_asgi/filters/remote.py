@@ -9,6 +9,7 @@ credentials stay here unless asked for: a filter is somebody else's program.
 from __future__ import annotations
 
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -22,6 +23,7 @@ _PATHS = {
     "anthropic.messages": "/v1/messages",
     "openai.responses": "/v1/responses",
 }
+_PORTS = {"http": 80, "https": 443}
 _log = structlog.get_logger("plano_asgi")
 
 MAX_BYTES = 32 << 20
@@ -33,6 +35,7 @@ class RemoteFilter(Filter):
 
     Args:
         name: Its id, in logs and errors.
+        url: Where the service is: ``http://`` or ``https://``.
         timeout_s: For one call, connecting included.
         on_error: "closed": an exchange that it cannot judge ends; "open": it goes on unfiltered,
             and the log says so.
@@ -42,6 +45,7 @@ class RemoteFilter(Filter):
     def __init__(
         self,
         name: str,
+        url: str,
         *,
         timeout_s: float = 10.0,
         on_error: Literal["closed", "open"] = "closed",
@@ -56,9 +60,15 @@ class RemoteFilter(Filter):
                 f"filter {name!r}: on_error must be 'closed' or 'open', not {on_error!r}"
             )
         self.name = name
+        self._facts = {"protocol": self.protocol, **_server(name, url)}
         self.timeout_s = timeout_s
         self.on_error = on_error
         self.max_bytes = max_bytes
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """With the service's host and port."""
+        return self._facts
 
     def failed(self, exchange: Exchange, cause: str, error: Exception | None = None) -> None:
         """
@@ -77,6 +87,16 @@ class RemoteFilter(Filter):
         )
         if self.on_error == "closed":
             raise FilterUnavailable(f"The filter {self.name!r} {cause}.") from error
+
+
+def _server(name: str, url: str) -> dict[str, Any]:
+    try:
+        parts = urlsplit(url)
+        return {"address": parts.hostname, "port": parts.port or _PORTS[parts.scheme]}
+    except (ValueError, KeyError):
+        raise ConfigurationError(
+            f"filter {name!r}: {url!r} is no http:// or https:// URL"
+        ) from None
 
 
 def path_hint(exchange: Exchange) -> str:

@@ -79,8 +79,7 @@ class ToldFilter(ResponseFilter):
         self._activity.end("cancelled" if is_cut and not self._saw_the_end() else None)
 
     def _doing(self, exchange: Exchange) -> Activity:
-        item = self._item
-        return exchange.doing("filter", item.name, side="answer", protocol=item.protocol)
+        return exchange.doing("filter", self._item.name, side="answer", **self._item.facts)
 
     async def _within(self, exchange: Exchange, work: Awaitable[T]) -> T:
         """*work* on a stream, the activity begun if this is the first."""

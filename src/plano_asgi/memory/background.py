@@ -12,6 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -137,7 +138,8 @@ _TASKS: set[asyncio.Task[None]] = set()  # a loop keeps only weak references to 
 
 def _start(loop: Any, work: Callable[[], Awaitable[None]]) -> None:
     if isinstance(loop, asyncio.AbstractEventLoop):
-        task = asyncio.ensure_future(_as_coroutine(work))
+        # Its own context: whose request happened to be the first is no business of the others'.
+        task = loop.create_task(_as_coroutine(work), context=Context())
         _TASKS.add(task)
         task.add_done_callback(_TASKS.discard)
         return

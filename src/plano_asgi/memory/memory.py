@@ -108,21 +108,25 @@ class Memory:
         exchange.state["memory.namespace"] = namespace
         asked = _new_messages(exchange)
         key = turn_key(exchange)
-        with exchange.doing("memory", type(self.store).__name__, operation="search") as activity:
+        failed = False
+        with exchange.doing("memory", type(self.store).__name__) as activity:
             try:
                 with anyio.fail_after(self._recall_timeout_s):
                     for hook in self.hooks:
                         await hook.prepare(exchange, namespace)
                     text = await self._recalled(exchange, namespace, key)
             except TimeoutError:
-                text, activity.error = "", "timeout"
+                text, activity.error, failed = "", "timeout", True
                 _log.warning("memory_recall_timeout", request_id=exchange.id)
             except MemoryUnavailable:
-                text, activity.error = "", "memory_unavailable"
+                text, activity.error, failed = "", "memory_unavailable", True
                 _log.warning("memory_unavailable", request_id=exchange.id)
             except Exception as exc:  # an embedder or a hook of the user's: open, and told
-                text, activity.error = "", exc
+                text, activity.error, failed = "", exc, True
                 _log.error("memory_recall_failed", request_id=exchange.id, trace=trace_of(exc))
+            hits = exchange.facts.get("memory_hits")
+            activity.note(hits=hits)
+        exchange.facts["memory_store"] = "error" if failed else "hit" if hits else "miss"
         exchange.facts["memory_injected"] = bool(text)
         if text:
             inject(exchange, text)

@@ -89,13 +89,8 @@ SPANS: Mapping[ActivityKind, ActivitySpan] = {
             "address": names.SERVER_ADDRESS,
             "port": names.SERVER_PORT,
         },
-        ended={"status": names.HTTP_RESPONSE_STATUS_CODE},
     ),
-    "memory": ActivitySpan(
-        name=names.SPAN_SEARCH_MEMORY,
-        started={"operation": names.MEMORY_OPERATION},
-        ended={"hits": names.MEMORY_HITS},
-    ),
+    "memory": ActivitySpan(name=names.SPAN_SEARCH_MEMORY, ended={"hits": names.MEMORY_HITS}),
     "cache": ActivitySpan(name=names.SPAN_CACHE, ended={"outcome": names.CACHE_OUTCOME}),
     "state": ActivitySpan(name=names.SPAN_STATE, started={"operation": names.STATE_OPERATION}),
     "agent": ActivitySpan(
@@ -129,10 +124,8 @@ def start_of(activity: Activity) -> tuple[str, SpanKind, Attributes]:
             _put(attributes, started[key], value)
     if provider := facts.get("provider"):
         attributes[names.PROVIDER_NAME] = provider_name(provider)
-    is_adding = activity.kind == "memory" and facts.get("operation") == "add"
-    pattern = names.SPAN_CREATE_MEMORY if is_adding else span.name
     is_remote = activity.kind == "filter" and facts.get("protocol") in _REMOTE
-    return pattern.format(name=shown), SpanKind.CLIENT if is_remote else span.kind, attributes
+    return span.name.format(name=shown), SpanKind.CLIENT if is_remote else span.kind, attributes
 
 
 def end_attributes(activity: Activity) -> Attributes:

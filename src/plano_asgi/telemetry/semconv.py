@@ -243,8 +243,6 @@ MEMORY_INJECTED: Final = "plano.memory.injected"
 """Memories stand in what the model was sent."""
 MEMORY_STORE: Final = "plano.memory.store"
 """`hit`, `miss` or `error`."""
-MEMORY_OPERATION: Final = "plano.memory.operation"
-"""`search` or `add`."""
 LIMIT_NAME: Final = "plano.limit.name"
 """The limit or budget that refused."""
 STATE_THREAD: Final = "plano.state.thread"
@@ -387,8 +385,6 @@ SPAN_GUARD: Final = "apply_guardrail {name}"
 """One guard; the drafts of the conventions have this name."""
 SPAN_SEARCH_MEMORY: Final = "search_memory {name}"
 """A recall; the drafts of the conventions have this name."""
-SPAN_CREATE_MEMORY: Final = "create_memory {name}"
-"""A turn recorded; the drafts of the conventions have this name."""
 SPAN_ROUTE: Final = "route {name}"
 """A route decision."""
 SPAN_FILTER: Final = "filter {name}"
@@ -434,7 +430,14 @@ class Metric:
     buckets: tuple[float, ...] = ()
 
 
-_CALL = (OPERATION_NAME, PROVIDER_NAME, REQUEST_MODEL, RESPONSE_MODEL)
+_CALL = (
+    OPERATION_NAME,
+    PROVIDER_NAME,
+    REQUEST_MODEL,
+    RESPONSE_MODEL,
+    SERVER_ADDRESS,
+    SERVER_PORT,
+)
 _SERVED = (PROVIDER, MODEL)
 
 OPERATION_DURATION: Final = Metric(
@@ -449,7 +452,7 @@ TOKEN_USAGE: Final = Metric(
     name="gen_ai.client.token.usage",
     instrument="histogram",
     unit="{token}",
-    description="Input and output tokens of an exchange",
+    description="Input and output tokens of an exchange, as the upstream counted them",
     attributes=(*_CALL, TOKEN_TYPE),
     buckets=TOKEN_BUCKETS,
 )
@@ -498,7 +501,7 @@ UPSTREAM_TOKENS: Final = Metric(
     instrument="counter",
     unit="{token}",
     description="Tokens; input includes both cache kinds, output includes reasoning",
-    attributes=(*_SERVED, TOKEN_KIND),
+    attributes=(*_SERVED, TOKEN_KIND, USAGE_ESTIMATED),
 )
 UPSTREAM_ERRORS: Final = Metric(
     name="plano.upstream.errors",
@@ -617,7 +620,8 @@ SPANS_DROPPED: Final = Metric(
     name="plano.telemetry.dropped",
     instrument="counter",
     unit="{span}",
-    description="Spans that no exporter took in time",
+    description="Spans that an exporter did not take in time",
+    attributes=(EXPORTER,),
 )
 
 REQUESTS: Final = Metric(
