@@ -3,8 +3,8 @@ What a session costs a request: ``python bench/sessions.py [--rounds 20000] [--r
 
 CPU microseconds of the rule and its finalizer together, over a memory store, less what the same
 requests cost with a rule that only answers. The request is read before, as routing has done; that
-is shown by itself. The best of many short runs, for others on the machine only add; the target is
-25 us.
+is shown by itself. The best of many short runs, for others on the machine only add.
+``bench/continued.py`` measures sessions together with state.
 
 A session's first turn is written down once more, before its answer goes out: what that costs is
 shown as CPU and, with Redis, as the time that the first byte waits (the median).
@@ -92,9 +92,12 @@ async def inner(asked: Exchange) -> Route | None:
     return _ROUTE
 
 
+_RATES = Rates(input=3.0, output=15.0, cached=0.3)
+
+
 def rates(provider: str, model: str) -> Rates:
     """The same for every model."""
-    return Rates(input=3.0, output=15.0, cached=0.3)
+    return _RATES
 
 
 def sessions(options: SessionOptions, store: Store | None = None) -> Sessions:

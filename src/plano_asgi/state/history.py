@@ -71,13 +71,20 @@ class History:
             RequestError: It is too long.
         """
         self.check(record.head.items, record.head.size, "previous_response_id")
-        chain = [record]
-        while (previous := chain[-1].head.previous) is not None:
-            if (earlier := await self.find(owner, previous)) is None:
+        chain: list[Record] = []
+        first = record.head
+        while first.previous is not None:
+            if (earlier := await self.find(owner, first.previous)) is None:
                 raise no_earlier_turn(record.head.id)
             chain.append(earlier)
-        pieces = await self._of_conversation(owner, record.head.id, chain[-1].head)
-        for earlier in reversed(chain[1:]):
+            first = earlier.head
+        pieces: list[Piece] = []
+        if first.conversation is not None:
+            try:
+                pieces = await self.conversation(owner, first.conversation, before=first.before)
+            except NotFound:
+                raise no_earlier_turn(record.head.id) from None
+        for earlier in reversed(chain):
             pieces += (input_of(earlier), _output(earlier))
         return pieces
 
@@ -101,14 +108,6 @@ class History:
         """
         if items > self._max_items or size > self._max_bytes:
             raise too_long(param, self._max_items, self._max_bytes)
-
-    async def _of_conversation(self, owner: str | None, id: str, first: Head) -> list[Piece]:
-        if first.conversation is None:
-            return []
-        try:
-            return await self.conversation(owner, first.conversation, before=first.before)
-        except NotFound:
-            raise no_earlier_turn(id) from None
 
 
 def input_of(record: Record) -> Piece:

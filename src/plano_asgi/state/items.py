@@ -47,8 +47,9 @@ def kinds_of(items: Iterable[Any]) -> set[str]:
 
 def item_ids(items: Iterable[Any]) -> list[str]:
     """The ids that *items* have of their own."""
-    ids = (item.get("id") for item in items if isinstance(item, dict))
-    return [id for id in ids if isinstance(id, str)]
+    return [
+        id for item in items if isinstance(item, dict) and isinstance(id := item.get("id"), str)
+    ]
 
 
 def replayed(items: Iterable[Any], *, same_maker: bool) -> list[Any]:
@@ -68,9 +69,11 @@ def replayed(items: Iterable[Any], *, same_maker: bool) -> list[Any]:
         kind = item.get("type", "message")
         if kind == "reasoning" and not _has_proof(item, same_maker):
             continue
-        dropped = "id" if kind in _MADE_BY_MODEL else ""
-        if dropped in item or None in item.values():
-            item = {k: v for k, v in item.items() if v is not None and k != dropped}
+        if None in item.values():
+            item = {k: v for k, v in item.items() if v is not None}
+        if "id" in item and kind in _MADE_BY_MODEL:
+            item = item.copy()
+            del item["id"]
         kept.append(item)
     return kept
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-import secrets
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -24,7 +24,7 @@ _PREFIXES = {
 
 def new_id(prefix: str) -> str:
     """A fresh id that nobody can guess: ``resp_`` and 48 hexadecimal digits."""
-    return f"{prefix}_{secrets.token_hex(24)}"
+    return f"{prefix}_{os.urandom(24).hex()}"
 
 
 def is_id(value: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from plano_asgi._json import JSONObject, dumps
 from plano_asgi.exchange import Candidate
@@ -14,8 +14,7 @@ from plano_asgi.state.shelf import Shelf
 UNFINISHED = frozenset(("queued", "in_progress"))
 
 
-@dataclass(slots=True, kw_only=True)
-class Head:
+class Head(NamedTuple):
     """
     What is known of a response beside its content.
 
@@ -37,28 +36,10 @@ class Head:
     items: int = 0
     size: int = 0
 
-    def fields(self) -> JSONObject:
-        """All of it, as JSON."""
-        return {
-            "id": self.id,
-            "previous": self.previous,
-            "conversation": self.conversation,
-            "before": self.before,
-            "provider": self.provider,
-            "model": self.model,
-            "asked_model": self.asked_model,
-            "is_home": self.is_home,
-            "items": self.items,
-            "size": self.size,
-        }
-
     @property
     def home(self) -> Candidate | None:
         """The upstream that keeps the response itself, if one does."""
         return Candidate(provider=self.provider, model=self.model) if self.is_home else None
-
-
-_FIELDS = frozenset(Head.__dataclass_fields__)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,7 +87,7 @@ class Records:
 
     async def put(self, owner: str | None, head: Head, input: bytes, response: bytes) -> None:
         """Keep a response; *input* and *response* are encoded JSON, a list and an object."""
-        known = dumps({"kept_at": self._shelf.timer(), "head": head.fields()})[:-1]
+        known = dumps({"kept_at": self._shelf.timer(), "head": head._asdict()})[:-1]
         plain = b'%b,"input":%b,"response":%b}' % (known, input, response)
         await self._shelf.put(response_key(owner, head.id), plain)
 
@@ -120,7 +101,5 @@ class Records:
 
 
 def _head(fields: JSONObject) -> Head:
-    try:
-        return Head(**fields)
-    except TypeError:  # kept by a later version, which knows more
-        return Head(**{name: fields[name] for name in _FIELDS & fields.keys()})
+    """The head in *fields*; another version may have kept more of them, or fewer."""
+    return Head._make(map((Head._field_defaults | fields).get, Head._fields))

@@ -18,7 +18,7 @@ from plano_asgi.state.records import Record, Records
 from plano_asgi.state.refusals import no_referenced_item
 from plano_asgi.state.shelf import Shelf
 
-KIND = "item_reference"
+REFERENCE = "item_reference"
 
 
 class References:
@@ -63,7 +63,7 @@ class References:
         seen: dict[str, Record | None] = {}
         found: list[Any] = []
         for item in items:
-            if kind_of(item) != KIND:
+            if kind_of(item) != REFERENCE:
                 found.append(item)
             elif (id := item.get("id")) not in said:
                 record = await self._record(owner, id, seen)
@@ -101,4 +101,4 @@ def _item(record: Record | None, id: str, makers: Set[str]) -> list[Any]:
 
 def refers(items: Any) -> bool:
     """Whether any of *items*, a body's input, is a reference."""
-    return isinstance(items, list) and KIND in kinds_of(items)
+    return isinstance(items, list) and REFERENCE in kinds_of(items)

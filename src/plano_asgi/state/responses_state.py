@@ -15,7 +15,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from plano_asgi._json import dumps, loads
@@ -30,7 +29,7 @@ from plano_asgi.state.keeper import Asked, Keeper, Undo
 from plano_asgi.state.names import tenant_prefix
 from plano_asgi.state.pieces import Piece
 from plano_asgi.state.records import Head, Record, Records
-from plano_asgi.state.references import References, refers
+from plano_asgi.state.references import REFERENCE, References, refers
 from plano_asgi.state.refusals import no_previous, no_response
 from plano_asgi.state.sealing import Sealer
 from plano_asgi.state.shelf import Shelf
@@ -123,13 +122,14 @@ class ResponsesState:
             return
         wish = read_wish(exchange.body)
         if not is_chat:
-            wish = replace(wish, store=False)
+            wish = wish._replace(store=False)
         if wish.store or wish.has_past or refers(exchange.body.get("input")):
             asked = await self._go_on(exchange, wish, identity_name(exchange.identity))
             if is_chat:
                 keeper = Keeper(asked, self._keep, self._native or _never)
                 exchange.response_filters.append(keeper)
-        self._expand(exchange)
+        if not wish.has_past:
+            self._expand(exchange)
 
     def attach(
         self, *, native: Callable[[Candidate], bool], resolve: Callable[[str | None], Route]
@@ -187,7 +187,7 @@ class ResponsesState:
 
     async def _go_on(self, exchange: Exchange, wish: Wish, owner: str | None) -> Asked:
         new = input_items(exchange.body.get("input"))
-        if refers(new) and wish.previous is None and wish.conversation is None:
+        if not wish.has_past and refers(new):
             new = await self._referred(exchange, owner, new)
             exchange.replace_body({**exchange.body, "input": new})
         content = dumps(new) if wish.store else b"[]"
@@ -225,6 +225,7 @@ class ResponsesState:
             if exchange.operation in _BESIDE:
                 exchange.route = pin
             asked.is_stateless = False
+            self._expand(exchange)
             return
         asked.is_stateless = True
         pieces = await self._history.up_to(asked.owner, record)
@@ -279,19 +280,25 @@ class ResponsesState:
         self, exchange: Exchange, asked: Asked, pieces: list[Piece], new: list[Any]
     ) -> None:
         makers = {candidate.provider for candidate in self._candidates(exchange.model)}
-        if refers(new):
-            new = await self._references.resolved(
-                asked.owner, new, before=pieces, makers=makers, are_native=False
-            )
-            asked.input = dumps(new) if asked.store else b"[]"
         before: list[Any] = []
         for piece in pieces:
             same = not makers or not piece.provider or piece.provider in makers
             before += replayed(piece.items, same_maker=same)
-        if "reasoning" in kinds_of(before):
-            exchange.has_packed_reasoning |= any(map(is_packed, before))
         exchange.state[EARLIER_KEY] = before
-        body = with_input(exchange.body, [*before, *new])
+        items = [*before, *new]
+        kinds = kinds_of(items)
+        if REFERENCE in kinds:
+            new = await self._references.resolved(
+                asked.owner, new, before=pieces, makers=makers, are_native=False
+            )
+            asked.input = dumps(new) if asked.store else b"[]"
+            items = [*before, *new]
+            kinds = kinds_of(items)
+        if "reasoning" in kinds:
+            exchange.has_packed_reasoning |= any(map(is_packed, before))
+        if "compaction" in kinds:
+            items = self.compactor.expanded(items)
+        body = with_input(exchange.body, items)
         exchange.replace_body(without_state(body) if exchange.operation == "chat" else body)
 
     async def _keep(self, asked: Asked, head: Head, content: bytes, items: Sequence[str]) -> Undo:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import structlog
@@ -44,9 +44,9 @@ class Shelf:
         """The value; ``None`` where there is none that can be read."""
         return self._read(key, await self.store.get(key))
 
-    async def put(self, key: str, plain: bytes) -> None:
+    def put(self, key: str, plain: bytes) -> Awaitable[None]:
         """Keep *plain*, one encoded value."""
-        await self.store.put(key, self._written(key, plain), ttl_s=self.ttl_s)
+        return self.store.put(key, self._written(key, plain), ttl_s=self.ttl_s)
 
     async def update(self, key: str, change: Callable[[Any], tuple[Any, T]]) -> T:
         """As ``Store.update``, on values: ``None`` is none."""

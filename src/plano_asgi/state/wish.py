@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from plano_asgi._json import JSONObject
 from plano_asgi.errors import RequestError
 from plano_asgi.state.refusals import two_pasts, wrong_type
 
-_PASTS = ("previous_response_id", "conversation")
 _ENCRYPTED = "reasoning.encrypted_content"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(NamedTuple):
     """What a body says of state. *store* is asked for where the body does not say no."""
 
     previous: str | None = None
@@ -34,22 +31,27 @@ def read_wish(body: JSONObject) -> Wish:
     Raises:
         RequestError: A field of the wrong type, or two pasts at once.
     """
-    conversation = body.get("conversation")
+    previous, conversation = body.get("previous_response_id"), body.get("conversation")
     if isinstance(conversation, dict):
         conversation = conversation.get("id", "")
-    previous = _text(body.get("previous_response_id"), "previous_response_id")
-    conversation = _text(conversation, "conversation")
+    if previous is not None and not isinstance(previous, str):
+        raise wrong_type("previous_response_id", "a string")
+    if conversation is not None and not isinstance(conversation, str):
+        raise wrong_type("conversation", "a string")
     if previous is not None and conversation is not None:
         raise two_pasts()
     store = body.get("store")
     if store is not None and not isinstance(store, bool):
         raise wrong_type("store", "true or false")
-    return Wish(previous=previous, conversation=conversation, store=store is not False)
+    return Wish(previous, conversation, store is not False)
 
 
 def with_input(body: JSONObject, items: list[Any]) -> JSONObject:
     """*body* with *items* for its input and no other past."""
-    return {k: v for k, v in body.items() if k not in _PASTS} | {"input": items}
+    merged = {**body, "input": items}
+    merged.pop("previous_response_id", None)
+    merged.pop("conversation", None)
+    return merged
 
 
 def without_state(body: JSONObject) -> JSONObject:
@@ -70,9 +72,3 @@ def without_state(body: JSONObject) -> JSONObject:
     if _ENCRYPTED not in wanted:  # providers leave it out for models that would refuse it
         wanted = [*wanted, _ENCRYPTED]
     return {**body, "store": False, "include": wanted}
-
-
-def _text(value: Any, param: str) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise wrong_type(param, "a string")
-    return value

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from plano_asgi.errors import StoreUnavailable
-from plano_asgi.routing.sessions.fail_open import BriefStore
+from plano_asgi.routing.sessions.fail_open import BriefStore, brief_store
 from plano_asgi.stores.local_store import LocalStore
 from session_fakes import BrokenStore, Clock
 
@@ -28,6 +28,12 @@ class HangingStore(LocalStore):
 def brief(store: LocalStore, clock: Clock) -> BriefStore:
     """*store*, with hardly any patience."""
     return BriefStore(store, timeout_s=0.001, pause_s=5, timer=clock)
+
+
+def test_store_in_this_process_is_asked_as_it_is() -> None:
+    """It does not wait for anybody."""
+    store = LocalStore()
+    assert brief_store(store, timeout_s=1, pause_s=5, timer=Clock()) is store
 
 
 async def test_slow_store_is_given_up() -> None:

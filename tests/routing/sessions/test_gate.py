@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import pytest
 
 from exchanges import exchange_of
 from plano_asgi.conversation import Usage
 from plano_asgi.errors import UpstreamReset
-from plano_asgi.exchange import Candidate
+from plano_asgi.exchange import Candidate, Exchange, Route
 from plano_asgi.routing.decision import DECISION_KEY, decision
 from plano_asgi.routing.sessions import RoutingBudget, SessionDecision
 from plano_asgi.routing.sessions.binding import Binding, Visit, decode, encode
+from plano_asgi.stores.local_store import LocalStore
 from plano_asgi.wire import DIALECTS
 from session_fakes import (
     ANCHOR,
@@ -24,9 +26,12 @@ from session_fakes import (
     World,
     ask,
     told,
+    tool_step,
 )
 
 pytestmark = pytest.mark.anyio
+
+T = TypeVar("T")
 
 QUARTER = RoutingBudget(max_switch_spend_pct=25)
 PINCHED = RoutingBudget(max_switch_spend_pct=0)
@@ -277,6 +282,40 @@ async def test_store_that_is_down_allows() -> None:
     assert (turn.model, turn.store, turn.overhead_pct) == (PRICEY, "error", 0.0)
 
 
+class Breaker(Router):
+    """Routes, and meanwhile the store goes down, or comes back."""
+
+    store: BrokenStore
+    breaks = True
+
+    async def __call__(self, exchange: Exchange) -> Route | None:
+        self.store.is_down = self.breaks
+        return await super().__call__(exchange)
+
+
+@pytest.mark.parametrize(
+    ("asked", "breaks", "model", "store"),
+    [
+        pytest.param(ask, True, PRICEY, "error", id="goes down"),
+        pytest.param(tool_step, False, ANCHOR, "hit", id="comes back"),
+    ],
+)
+async def test_budget_is_read_after_routing(
+    asked: Callable[[], Exchange], breaks: bool, model: Candidate, store: str
+) -> None:
+    """That takes its time: what the store says then counts, if it says anything."""
+    router = Breaker()
+    options: dict[str, Any] = {"route_on_user_only": True, "store_pause_s": 0.0}
+    world = World(store=BrokenStore, router=router, budget=PINCHED, **options)
+    assert isinstance(world.store, BrokenStore)
+    router.store, router.breaks, world.store.is_down = world.store, False, False
+    await bound(world)
+    router.breaks, world.store.is_down = breaks, not breaks
+    exchange = asked()
+    assert await world.decide(exchange, PRICEY) == model
+    assert told(exchange).store == store
+
+
 async def test_anthropic_usage_counts_what_was_cached() -> None:
     """A well-cached Messages turn is a large context, not the few tokens that were new."""
     world = gated()
@@ -433,3 +472,53 @@ async def test_unreadable_prompt_is_gated_by_its_record() -> None:
         exchange.headers = {"x-model-affinity": "s1"}
     await world.turn(exchanges[0], ANCHOR, tokens=0)
     assert (await world.turn(exchanges[1], PRICEY)).weighed is not None
+
+
+class CountedStore(LocalStore):
+    """Counts what is written."""
+
+    written = 0
+
+    async def update(
+        self,
+        key: str,
+        change: Callable[[bytes | None], tuple[bytes | None, T]],
+        /,
+        *,
+        ttl_s: float | None = None,
+    ) -> T:
+        self.written += 1
+        return await super().update(key, change, ttl_s=ttl_s)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "budget", "written"),
+    [
+        pytest.param(ANCHOR, QUARTER, 1, id="stays"),
+        pytest.param(PRICEY, PINCHED, 1, id="refused"),
+        pytest.param(PRICEY, RoutingBudget(max_switch_spend_pct=100), 2, id="reserves"),
+    ],
+)
+async def test_turn_that_spends_nothing_writes_at_its_end_only(
+    candidate: Candidate, budget: RoutingBudget, written: int
+) -> None:
+    """Only money has to be reserved."""
+    world = World(store=lambda timer: CountedStore(timer=timer), budget=budget)
+    await bound(world, baseline_usd=2.0)
+    store = world.store
+    assert isinstance(store, CountedStore)
+    store.written = 0
+    await world.turn(ask(), candidate)
+    assert store.written == written
+
+
+async def test_failed_turn_that_stays_writes_nothing() -> None:
+    """There is nothing of it to take back."""
+    world = World(store=lambda timer: CountedStore(timer=timer), budget=QUARTER)
+    await bound(world, baseline_usd=2.0)
+    store = world.store
+    assert isinstance(store, CountedStore)
+    store.written = 0
+    await world.turn(ask(), ANCHOR, error=UpstreamReset("gone"))
+    assert store.written == 0
+    assert sums(await record(world)) == (0.0, 2.0, 0)

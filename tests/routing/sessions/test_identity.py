@@ -97,6 +97,36 @@ def test_nobody_said_anything(silent: ChatRequest) -> None:
     assert fingerprint(silent) is None
 
 
+@pytest.mark.parametrize("is_named", [False, True])
+def test_long_instructions_drift(is_named: bool) -> None:
+    """By one letter of thousands."""
+    one = fingerprint(request("s" * 5_000), is_named=is_named)
+    other = fingerprint(request("s" * 4_999 + "x"), is_named=is_named)
+    assert one is not None
+    assert other is not None
+    assert one.prefix_hash != other.prefix_hash
+
+
+@pytest.mark.parametrize("change", ["system", "user"])
+def test_long_texts_are_told_apart(change: str) -> None:
+    """They are conversations of their own."""
+    texts: dict[str, Any] = {"system": "s" * 5_000, "user": "u" * 5_000}
+    one = fingerprint(request(**texts))
+    other = fingerprint(request(**texts | {change: texts[change][:-1] + "x"}))
+    assert one is not None
+    assert other is not None
+    assert one.session_id != other.session_id
+    assert (one.prefix_hash == other.prefix_hash) is (change == "user")
+
+
+def test_named_session_needs_the_prefix_only() -> None:
+    """What the user said first is not looked at."""
+    one = fingerprint(request(user="u"), is_named=True)
+    assert one == fingerprint(request(user="v"), is_named=True)
+    assert one is not None
+    assert one.session_id is None
+
+
 def test_picture_makes_no_session() -> None:
     """A first message without text has a prefix only."""
     found = fingerprint(request(user=""))

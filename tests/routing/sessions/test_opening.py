@@ -206,17 +206,19 @@ async def test_budget_counts_a_switch_once(fails: bool, spent: float, switches: 
 
 
 async def test_failed_switch_gives_back_its_own_money_only() -> None:
-    """Another turn reserved some meanwhile: that stays."""
+    """Another turn went on meanwhile: what that adds to the baseline stays."""
     world = World(budget=RICH)
     for _ in range(20):
         await world.turn(ask(), ANCHOR)
     baseline = (await kept(world)).baseline_usd
     first = await begun(world, ask(), PRICEY)
-    await begun(world, ask(), PRICEY)
+    second = await begun(world, ask(), PRICEY)
     await world.end(first, PRICEY, error=GONE)
-    found = await kept(world)
-    assert found.switch_spend_usd == 0.0
-    assert found.baseline_usd == pytest.approx(baseline + 0.03)
+    assert (await kept(world)).switch_spend_usd == 0.0
+    assert (await kept(world)).baseline_usd == pytest.approx(baseline)
+    await world.end(second, PRICEY)
+    assert (await kept(world)).switch_spend_usd == 0.0
+    assert (await kept(world)).baseline_usd == pytest.approx(baseline + 0.03)
 
 
 async def test_budgeted_first_turn_is_found_at_once() -> None:

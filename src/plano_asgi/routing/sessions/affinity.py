@@ -26,7 +26,7 @@ from plano_asgi.routing.names import Names
 from plano_asgi.routing.sessions.binding import Binding
 from plano_asgi.routing.sessions.budget import RoutingBudget, Weighed, budget_for, weigh
 from plano_asgi.routing.sessions.costs import Pricing
-from plano_asgi.routing.sessions.fail_open import BriefStore
+from plano_asgi.routing.sessions.fail_open import brief_store
 from plano_asgi.routing.sessions.identity import (
     AFFINITY_HEADER,
     Session,
@@ -76,7 +76,7 @@ class Sessions:
         timer: Callable[[], float] = time.time,
     ) -> None:
         self._options = options = options or SessionOptions()
-        brief = BriefStore(
+        brief = brief_store(
             store,
             timeout_s=options.store_timeout_s,
             pause_s=options.store_pause_s,
@@ -102,13 +102,14 @@ class Sessions:
             return await self._inner(exchange)
         may_replay = self._may_replay(exchange, turn)
         if may_replay or turn.mode != "gate":
-            await self._records.find(exchange, turn)
-            turn.joins = self._joins(turn, turn.seen)
+            await self._find(exchange, turn)
         if may_replay and turn.joins:
             self._hold(exchange, turn)
         else:
             await self._route(exchange, turn)
-        if turn.budget is not None:
+            if turn.budget is not None:  # that took its time: what others did meanwhile counts
+                await self._find(exchange, turn)
+        if turn.budget is not None and turn.joins:
             await self._weigh(exchange, turn, turn.budget)
         turn.tell(exchange)
         return turn.route
@@ -164,7 +165,8 @@ class Sessions:
         # A name that holds for good needs no look at the prompt.
         if not (is_explicit and mode == "pin") and not is_opted_out(headers):
             request = readable(exchange)
-            if request and (found := fingerprint(request, tenant[2:])) is not None:
+            found = request and fingerprint(request, tenant[2:], is_named=is_explicit)
+            if found:
                 prefix_hash, id = found.prefix_hash, id or found.session_id
         if not id:
             return None
@@ -179,6 +181,10 @@ class Sessions:
             return False
         request = readable(exchange)
         return request is not None and not is_user_turn(request.messages)
+
+    async def _find(self, exchange: Exchange, turn: Turn) -> None:
+        await self._records.find(exchange, turn)
+        turn.joins = self._joins(turn, turn.seen)
 
     def _joins(self, turn: Turn, binding: Binding | None) -> bool:
         """Whether *turn* goes on with what *binding* says."""
@@ -233,34 +239,46 @@ class Sessions:
     # ------------------------------------------------------------------ the budget
 
     async def _weigh(self, exchange: Exchange, turn: Turn, budget: RoutingBudget) -> None:
-        """Reserve what the turn costs the session's budget; stay where that does not allow it."""
-        candidate = turn.route.candidates[0]
+        """
+        Stay where the budget does not allow a switch; reserve what one costs. What a turn adds to
+        the baseline is added at its end.
+        """
+        assert turn.seen is not None  # it joins that
+        turn.weighed = self._weighed(exchange, turn, turn.seen, budget)
+        if turn.weighed.charged_usd:
+            await self._reserve(exchange, turn, budget)
+        if turn.weighed is not None and not turn.weighed.is_allowed:
+            self._stay(exchange, turn, turn.seen, budget)
+
+    async def _reserve(self, exchange: Exchange, turn: Turn, budget: RoutingBudget) -> None:
+        """Weigh once more, with the record in hand, and take the money out of it."""
 
         def change(
             binding: Binding | None,
         ) -> tuple[Binding | None, tuple[Binding | None, Weighed | None]]:
             if binding is None or not self._joins(turn, binding):
                 return binding, (binding, None)
-            weighed = weigh(
-                binding,
-                candidate,
-                budget,
-                context_tokens=binding.cached_tokens or prompt_tokens(exchange),
-                prices=self._prices,
-                warmths=self._options.warmths,
-                now=turn.started,
-            )
-            binding.baseline_usd += weighed.baseline_usd
+            weighed = self._weighed(exchange, turn, binding, budget)
             binding.switch_spend_usd += weighed.charged_usd
             return binding, (binding, weighed)
 
-        if (done := await self._records.change(exchange, turn, change)) is None:
-            return
-        turn.seen, turn.weighed = done
-        turn.is_lost = False
-        turn.joins = turn.weighed is not None
-        if turn.weighed is not None and turn.seen is not None and not turn.weighed.is_allowed:
-            self._stay(exchange, turn, turn.seen, budget)
+        turn.weighed = None
+        if (done := await self._records.change(exchange, turn, change)) is not None:
+            turn.seen, turn.weighed = done
+            turn.joins = turn.weighed is not None
+
+    def _weighed(
+        self, exchange: Exchange, turn: Turn, binding: Binding, budget: RoutingBudget
+    ) -> Weighed:
+        return weigh(
+            binding,
+            turn.route.candidates[0],
+            budget,
+            context_tokens=binding.cached_tokens or prompt_tokens(exchange),
+            prices=self._prices,
+            warmths=self._options.warmths,
+            now=turn.started,
+        )
 
     def _stay(
         self, exchange: Exchange, turn: Turn, binding: Binding, budget: RoutingBudget

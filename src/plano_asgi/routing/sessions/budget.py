@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import structlog
 
@@ -56,8 +56,7 @@ class RoutingBudget:
             raise ConfigurationError("routing_budget: cache_read_discount is 0 to 1")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weighed:
+class Weighed(NamedTuple):
     """
     What a budget says to one warm turn's candidate.
 

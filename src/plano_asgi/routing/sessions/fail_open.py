@@ -12,13 +12,21 @@ from plano_asgi.stores.base import Store
 T = TypeVar("T")
 
 
+def brief_store(
+    store: Store, *, timeout_s: float, pause_s: float, timer: Callable[[], float]
+) -> Store | BriefStore:
+    """*store* as it is where it is in this process, and waits for nobody; else a ``BriefStore``."""
+    if not store.is_shared:
+        return store
+    return BriefStore(store, timeout_s=timeout_s, pause_s=pause_s, timer=timer)
+
+
 class BriefStore:
     """
-    *store* for the few operations of a session. One in this process is asked as it is: it does not
-    wait for anybody.
+    *store* for the few operations of a session.
 
     Args:
-        timeout_s: What one operation may take, where the store is shared with others.
+        timeout_s: What one operation may take.
         pause_s: After a failure, how long the store is left alone.
         timer: Seconds.
     """
@@ -30,24 +38,20 @@ class BriefStore:
         self._timeout_s, self._pause_s = timeout_s, pause_s
         self._failed_at: float | None = None
 
-    async def get(self, key: str) -> bytes | None:
+    async def get(self, key: str, /) -> bytes | None:
         """
         Raises:
             StoreUnavailable: It is down or slow, or was a moment ago.
         """
-        if not self._store.is_shared:
-            return await self._store.get(key)
         return await self._run(self._store.get(key))
 
     async def update(
-        self, key: str, change: Callable[[bytes | None], tuple[bytes | None, T]], *, ttl_s: float
+        self, key: str, change: Callable[[bytes | None], tuple[bytes | None, T]], /, *, ttl_s: float
     ) -> T:
         """
         Raises:
             StoreUnavailable: It is down or slow, or was a moment ago.
         """
-        if not self._store.is_shared:
-            return await self._store.update(key, change, ttl_s=ttl_s)
         return await self._run(self._store.update(key, change, ttl_s=ttl_s))
 
     async def _run(self, operation: Coroutine[Any, Any, T]) -> T:

@@ -20,6 +20,7 @@ from plano_asgi.routing.sessions.costs import Pricing, context_tokens, request_c
 from plano_asgi.routing.sessions.fail_open import BriefStore
 from plano_asgi.routing.sessions.settle import Answered, opened, released, settled
 from plano_asgi.routing.sessions.turn import Turn
+from plano_asgi.stores.base import Store
 
 T = TypeVar("T")
 
@@ -38,14 +39,18 @@ class Records:
         timer: Unix seconds.
     """
 
-    def __init__(self, store: BriefStore, *, prices: Pricing, timer: Callable[[], float]) -> None:
+    def __init__(
+        self, store: Store | BriefStore, *, prices: Pricing, timer: Callable[[], float]
+    ) -> None:
         self._store, self._prices, self._timer = store, prices, timer
 
     async def find(self, exchange: Exchange, turn: Turn) -> None:
         """Read the record of *turn* into ``turn.seen``."""
         try:
             turn.raw = await self._store.get(turn.session.key)
+            turn.is_lost = False
         except StoreUnavailable:
+            turn.raw = None
             _lost(exchange, turn)
         turn.seen = decode(turn.raw)
 

@@ -54,11 +54,14 @@ def settled(found: Binding | None, turn: Turn, answered: Answered) -> Binding:
     """The record after *turn*; *found* is the one before, and may be changed in place."""
     found = _joined(found, turn)
     binding = None if turn.is_open else _led(found, turn, answered.model)
+    weighed = turn.weighed
+    if weighed is not None and found is not None and _is_of(turn, found):
+        found.baseline_usd += weighed.baseline_usd
+        if binding is None and not turn.is_open:
+            _refund(found, weighed.charged_usd)  # it failed over to where it came from
     if binding is None:
         assert found is not None  # else the turn led
         binding = found
-        if turn.weighed is not None and not turn.is_open and _is_of(turn, found):
-            _refund(found, turn.weighed.charged_usd)  # it failed over to where it came from
     _note(binding, answered)
     return binding
 
@@ -77,9 +80,8 @@ def released(found: Binding | None, turn: Turn) -> Binding | None:
         found = replace(
             before, baseline_usd=found.baseline_usd, switch_spend_usd=found.switch_spend_usd
         )
-    if (weighed := turn.weighed) is not None and _is_of(turn, found):
-        _refund(found, weighed.charged_usd)
-        found.baseline_usd = max(0.0, found.baseline_usd - weighed.baseline_usd)
+    if turn.weighed is not None and _is_of(turn, found):
+        _refund(found, turn.weighed.charged_usd)
     return found
 
 

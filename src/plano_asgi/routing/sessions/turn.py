@@ -92,33 +92,34 @@ class Turn:
     @property
     def has_written(self) -> bool:
         """Whether anything of it may be in the record."""
-        weighed = self.weighed
-        has_charged = weighed is not None and bool(weighed.charged_usd or weighed.baseline_usd)
-        return has_charged or bool(self.mark)
+        return bool(self.mark) or (self.weighed is not None and self.weighed.charged_usd > 0)
 
     def tell(self, exchange: Exchange) -> None:
         """Put the decision on *exchange*, and the turn for its finalizer."""
         seen, model = self.seen, self.route.candidates[0]
-        switched = self.joins and seen is not None and model != seen.anchor_model
-        sums = seen if self.joins or self.keeps_sums else None
-        exchange.state[SESSION_KEY] = SessionDecision(
+        told = exchange.state[SESSION_KEY] = SessionDecision(
             session_id=self.session.id,
             is_explicit=self.session.is_explicit,
             model=model,
             route_name=self.route_name,
             store="error" if self.is_lost else "miss" if seen is None else "hit",
             pinned=self.joins,
-            switched=switched,
             skipped=self.skipped,
-            idle_s=None if seen is None else max(0.0, self.started - seen.last_used),
             has_budget=self.budget is not None,
-            baseline_usd=sums.baseline_usd if sums else 0.0,
-            switch_spend_usd=sums.switch_spend_usd if sums else 0.0,
-            switches=(seen.switches if self.joins and seen else 0) + switched,
-            total_cost_usd=seen.session_cost_usd if seen else 0.0,
             weighed=self.weighed,
             counterfactual=self.counterfactual,
         )
+        if seen is not None:
+            told.idle_s = max(0.0, self.started - seen.last_used)
+            told.total_cost_usd = seen.session_cost_usd
+            if self.joins or self.keeps_sums:
+                told.baseline_usd = seen.baseline_usd
+                told.switch_spend_usd = seen.switch_spend_usd
+            if self.joins:
+                told.switched = model != seen.anchor_model
+                told.switches = seen.switches + told.switched
+        if self.weighed is not None:
+            told.baseline_usd += self.weighed.baseline_usd
         exchange.state[TURN_KEY] = self
 
     def leads_to(self, model: Candidate) -> bool:
