@@ -113,6 +113,43 @@ def test_prices_may_be_overridden() -> None:
     assert Prices(bundled=False).usd("openai", "gpt-4o", usage) is None
 
 
+@pytest.mark.parametrize("name", ["house/qwen", "house~2/qwen", "house/*", "fast", "qwen"])
+def test_accounts_of_a_prefix_have_its_prices(name: str) -> None:
+    """By any name of the model."""
+    prices = _prices(overrides={name: Rates(input=7.0, output=0.0)}, bundled=False)
+    assert prices.usd("house~2", "qwen", Usage(input_tokens=1_000_000), "fast") == 7.0
+    assert prices.usd("house~2", "other", Usage(input_tokens=1_000_000)) in (None, 7.0)
+
+
+def test_a_second_account_has_the_lists_prices() -> None:
+    """As the first."""
+    usage = Usage(input_tokens=1_000_000)
+    for provider, model in (("openai", "gpt-4o"), ("azure_openai", "gpt-4o")):
+        first = _prices().usd(provider, model, usage)
+        assert first is not None
+        assert _prices().usd(f"{provider}~2", model, usage) == first
+    assert _prices().usd("openai_compatible~2", "gpt-4o", usage) is None
+
+
+def test_another_list_comes_between_yours_and_the_bundled_one() -> None:
+    """And may come late."""
+    table: dict[str, Rates] = {}
+    clock = [_NOW.timestamp()]
+    yours = {"openai/gpt-5": Rates(input=1.0, output=0.0)}
+    prices = Prices(yours, source=table.get, timer=lambda: clock[0])
+    usage = Usage(input_tokens=1_000_000)
+    assert prices.usd("house~2", "llama", usage) is None
+    for name in ("openai/gpt-4o", "openai/gpt-5", "house/llama"):
+        table[name] = Rates(input=8.0, output=0.0)
+    clock[0] += 1.0
+    assert prices.usd("house~2", "llama", usage) == 8.0
+    assert prices.usd("openai", "gpt-4o", usage) == 8.0
+    assert prices.usd("openai", "gpt-5", usage) == 1.0
+    assert prices.usd("openai", "gpt-4o-mini", usage) == _prices().usd(
+        "openai", "gpt-4o-mini", usage
+    )
+
+
 def test_a_price_of_the_hour_is_looked_up_again() -> None:
     """DeepSeek's off-peak prices, which ended in September 2025."""
     clock = [datetime(2025, 8, 1, 12, tzinfo=UTC).timestamp()]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from plano_asgi._json import JSONObject
 from plano_asgi.activities import Activity, ActivityKind, Watcher
@@ -23,8 +23,7 @@ EARLIER_KEY = "state.earlier"
 """Where ``Exchange.state`` holds the input items that were said before, and are kept here."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One model at one provider. *provider* is the key under which the gateway holds it."""
 
     provider: str

@@ -8,7 +8,7 @@ a second to load, and 0.4 ms for one price, so both are done once: see ``Prices.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -25,6 +25,10 @@ from plano_asgi.errors import MissingExtra
 _MILLION = 1_000_000
 _MAX_MODELS = 4_096
 _FRESH_S = 60.0  # some prices depend on the time of day
+_MISSING_S = 1.0  # a list that is fetched may come any moment
+
+ACCOUNT_MARK = "~"
+"""Between a prefix and a number in the key of its second account: ``openai~2``."""
 
 PRICED_AS = {
     "azure_openai": "azure",
@@ -37,6 +41,11 @@ PRICED_AS = {
 }
 """Our provider keys whose name the price list spells in another way."""
 _UNLISTED = frozenset({"openai_compatible"})  # it would be taken for OpenAI
+
+
+def prefix_of(provider: str) -> str:
+    """The configured prefix that the key *provider* stands for: ``openai`` of ``openai~2``."""
+    return provider.partition(ACCOUNT_MARK)[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +105,13 @@ class Price:
 
 class Prices:
     """
-    Prices by provider and model.
+    Prices by provider and model. Accounts of one prefix have the same ones.
 
     Args:
         overrides: Prices of your own, by ``provider/model``, a bare model id, or a pattern with
             ``*``: an exact name wins over a pattern, and among patterns the first.
+        source: Prices of another list, by ``provider/model``, which may change while it is used;
+            asked after *overrides* and before the bundled list.
         priced_as: The price list's name for further provider keys of yours, beside ``PRICED_AS``:
             ``{"my-azure": "azure"}``.
         bundled: Whether to look in the bundled list at all.
@@ -114,21 +125,20 @@ class Prices:
         self,
         overrides: Mapping[str, Price | Rates] | None = None,
         *,
+        source: Callable[[str], Price | Rates | None] | None = None,
         priced_as: Mapping[str, str] | None = None,
         bundled: bool = True,
         timer: Callable[[], float] = time.time,
     ) -> None:
         if bundled and find_spec("genai_prices") is None:
             raise MissingExtra("the bundled price list", "prices")
-        self._overrides = {
-            name: Price(rates=given) if isinstance(given, Rates) else given
-            for name, given in (overrides or {}).items()
-        }
+        self._overrides = {name: _whole(given) for name, given in (overrides or {}).items()}
         self._patterns = [name for name in self._overrides if "*" in name]
+        self._source = source
         self._priced_as = PRICED_AS | dict(priced_as or {})
         self._bundled = bundled
         self._timer = timer
-        self._found: LRUCache[tuple[str, str], tuple[float, Price | None]]
+        self._found: LRUCache[tuple[str, str, str], tuple[float, Price | None]]
         self._found = LRUCache(maxsize=_MAX_MODELS)
         self._list: Any = None
 
@@ -137,31 +147,48 @@ class Prices:
         if self._bundled and self._list is None:
             self._list = await anyio.to_thread.run_sync(_snapshot)
 
-    def price(self, provider: str, model: str) -> Price | None:
-        """The price of *model* at *provider* as of now; ``None`` if it is not known."""
-        name = provider, model
+    def price(self, provider: str, model: str, called: str = "") -> Price | None:
+        """
+        The price of *model* at *provider* as of now; ``None`` if it is not known.
+
+        Args:
+            called: Another name that *overrides* and *source* may know it by.
+        """
+        name = provider, model, called
         now = self._timer()
         found = self._found.get(name)
-        if found is None or not 0 <= now - found[0] < _FRESH_S:
-            found = self._found[name] = now, self._look_up(provider, model, now)
+        if found is None or now >= found[0] or found[0] - now > _FRESH_S:
+            price = self._look_up(provider, model, called, now)
+            is_final = price is not None or self._source is None
+            found = self._found[name] = now + (_FRESH_S if is_final else _MISSING_S), price
         return found[1]
 
-    def usd(self, provider: str, model: str, usage: Usage) -> float | None:
+    def usd(self, provider: str, model: str, usage: Usage, called: str = "") -> float | None:
         """What *usage* of *model* at *provider* costs; ``None`` if its price is not known."""
-        price = self.price(provider, model)
+        price = self.price(provider, model, called)
         return None if price is None else price.for_input(usage.input_tokens).usd(usage)
 
-    def _look_up(self, provider: str, model: str, now: float) -> Price | None:
-        full = f"{provider}/{model}"
-        for name in (full, model):
+    def _look_up(self, provider: str, model: str, called: str, now: float) -> Price | None:
+        prefix = prefix_of(provider)
+        names = (f"{provider}/{model}", f"{prefix}/{model}", called, model)
+        if (price := self._own(names)) is not None:
+            return price
+        if self._source is not None:
+            for name in (f"{prefix}/{model}", called):
+                if name and (given := self._source(name)) is not None:
+                    return _whole(given)
+        if not self._bundled or prefix in _UNLISTED - self._priced_as.keys():
+            return None
+        return self._listed(self._priced_as.get(prefix, prefix), model, now)
+
+    def _own(self, names: Sequence[str]) -> Price | None:
+        for name in names:
             if (price := self._overrides.get(name)) is not None:
                 return price
         for pattern in self._patterns:
-            if fnmatchcase(full, pattern) or fnmatchcase(model, pattern):
+            if any(fnmatchcase(name, pattern) for name in names):
                 return self._overrides[pattern]
-        if not self._bundled or provider in _UNLISTED - self._priced_as.keys():
-            return None
-        return self._listed(self._priced_as.get(provider, provider), model, now)
+        return None
 
     def _listed(self, provider: str, model: str, now: float) -> Price | None:
         if self._list is None:
@@ -171,6 +198,10 @@ class Prices:
         except LookupError:
             return None
         return _price(found.get_prices(datetime.fromtimestamp(now, UTC)))
+
+
+def _whole(given: Price | Rates) -> Price:
+    return Price(rates=given) if isinstance(given, Rates) else given
 
 
 def _snapshot() -> Any:

@@ -11,8 +11,12 @@ import pytest
 
 from memory_transport import MemoryReply, MemoryTransport, Outcome, answer, events
 from plano_asgi.attempts import Answer, BreakerPolicy, Breakers, Engine, RetryPolicy
+from plano_asgi.attempts.engine import Admit
 from plano_asgi.errors import (
     ConfigurationError,
+    Forbidden,
+    PlanoError,
+    RateLimited,
     RequestError,
     UpstreamError,
     UpstreamReset,
@@ -110,11 +114,13 @@ class Run:
         )
 
     async def open(
-        self, prepare: Callable[[Candidate, UpstreamProvider], UpstreamCall] | None = None
+        self,
+        prepare: Callable[[Candidate, UpstreamProvider], UpstreamCall] | None = None,
+        admit: Admit | None = None,
     ) -> Answer:
         """Run the attempts."""
         with anyio.fail_after(5):
-            return await self.engine.open(self.exchange, prepare or self.prepare)
+            return await self.engine.open(self.exchange, prepare or self.prepare, admit)
 
     @property
     def outcomes(self) -> list[tuple[str, str]]:
@@ -405,3 +411,101 @@ async def test_streams_that_break_off_open_the_circuit() -> None:
         run.engine.settle(found, UpstreamReset("cut"))
         await found.aclose()
     assert breakers.is_open(A)
+
+
+def _admit(asked: list[Candidate], refused: dict[Candidate, PlanoError]) -> Admit:
+    async def admit(candidate: Candidate) -> None:
+        asked.append(candidate)
+        if candidate in refused:
+            raise refused[candidate]
+
+    return admit
+
+
+async def test_each_candidate_is_admitted_once_before_it_is_tried() -> None:
+    """Not again for another try of the same."""
+    asked: list[Candidate] = []
+    twice = RetryPolicy(attempts_per_candidate=2)
+    down = answer(ERROR, 500)
+    run = Run(down, down, answer(WHOLE), candidates=(A, B), policy=twice)
+    await run.open(admit=_admit(asked, {}))
+    assert [provider for provider, _ in run.outcomes] == ["a", "a", "b"]
+    assert asked == [A, B]
+
+
+async def test_a_candidate_that_is_not_admitted_is_passed_over() -> None:
+    """It is not tried, and its circuit keeps its probe."""
+    breakers = Breakers(BreakerPolicy(failures=1, cool_down_s=0))
+    breakers.failed(A)
+    run = Run(answer(WHOLE), candidates=(A, B), breakers=breakers)
+    found = await run.open(admit=_admit([], {A: RateLimited("full")}))
+    assert (found.candidate, run.outcomes) == (B, [("b", "ok")])
+    assert breakers.wait_s(A) == 0
+
+
+async def test_a_failure_is_told_where_nobody_else_is_admitted() -> None:
+    """As where every other circuit is open."""
+    run = Run(answer(ERROR, 500), candidates=(A, B))
+    with pytest.raises(UpstreamStatus):
+        await run.open(admit=_admit([], {B: RateLimited("full", retry_after_s=9.0)}))
+    assert {provider for provider, _ in run.outcomes} == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told", "wait_s"),
+    [
+        (RateLimited("1", retry_after_s=60.0), RateLimited("2", retry_after_s=9.0), "2", 9.0),
+        (RateLimited("1"), RateLimited("2", retry_after_s=9.0), "2", 9.0),
+        (Forbidden("1"), RateLimited("2"), "1", None),
+        (Forbidden("1"), RateLimited("2", retry_after_s=9.0), "2", 9.0),
+    ],
+)
+async def test_of_refusals_the_one_that_ends_first_is_told(
+    first: PlanoError, second: PlanoError, told: str, wait_s: float | None
+) -> None:
+    """What no waiting helps against comes last."""
+    run = Run(answer(WHOLE), candidates=(A, B))
+    with pytest.raises(PlanoError) as caught:
+        await run.open(admit=_admit([], {A: first, B: second}))
+    assert (str(caught.value), caught.value.retry_after_s) == (told, wait_s)
+    assert run.transport.requests == []
+
+
+@pytest.mark.parametrize(
+    ("refused", "kind", "wait_s"),
+    [
+        (RateLimited("full", retry_after_s=3600.0), RateLimited, 30.0),
+        (RateLimited("full", retry_after_s=3.0), RateLimited, 3.0),
+        (Forbidden("never"), UpstreamUnavailable, 30.0),
+    ],
+)
+async def test_an_open_circuit_may_be_the_sooner_one(
+    refused: PlanoError, kind: type[PlanoError], wait_s: float
+) -> None:
+    """The client comes back when the first candidate may be tried."""
+    breakers = Breakers(BreakerPolicy(failures=1, cool_down_s=30.0), timer=lambda: 0.0)
+    breakers.failed(A)
+    run = Run(answer(WHOLE), candidates=(A, B), breakers=breakers)
+    with pytest.raises(kind) as caught:
+        await run.open(admit=_admit([], {B: refused}))
+    assert caught.value.retry_after_s == wait_s
+
+
+async def test_who_leaves_while_being_admitted_frees_the_probe() -> None:
+    """Whatever the admission waits for."""
+    now = [0.0]
+    breakers = Breakers(BreakerPolicy(failures=1, cool_down_s=30.0), timer=lambda: now[0])
+    breakers.failed(A)
+    now[0] = 31.0
+    run = Run(answer(WHOLE), breakers=breakers)
+
+    async def admit(candidate: Candidate) -> None:
+        await anyio.Event().wait()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run.engine.open, run.exchange, run.prepare, admit)
+        await anyio.wait_all_tasks_blocked()
+        assert breakers.wait_s(A) == 30.0
+        tasks.cancel_scope.cancel()
+    assert breakers.wait_s(A) == 0.0
+    assert run.exchange.attempts == []

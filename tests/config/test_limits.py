@@ -8,9 +8,18 @@ from typing import Any
 import pytest
 
 from asgi_drive import Exchanged, drive
+from exchanges import chat_exchange
 from memory_transport import MemoryTransport, answer, events
 from plano_asgi.config import Plano
+from plano_asgi.config.limits import build_meters
+from plano_asgi.config.load import load_config
+from plano_asgi.errors import Forbidden
+from plano_asgi.exchange import Candidate
+from plano_asgi.limits import BudgetSpent, SpendBudgets
 from plano_asgi.providers.transports import TransportPool
+from plano_asgi.routing.metric_sources import CostSource
+from plano_asgi.routing.metric_sources.base import Rates as CatalogueRates
+from plano_asgi.routing.names import ModelEntry, Names
 
 KEY, OTHER = "a-long-enough-key", "another-long-key"
 HEAD = f"""
@@ -112,6 +121,106 @@ async def test_a_model_without_a_price(tmp_path: Path, said: str, status: int) -
     plano, _ = _plano(tmp_path, f"{text}limits_store: {{{said}}}\n")
     assert (await _ask(plano)).status == status
     await plano.aclose()
+
+
+SECOND = """
+  - {model: house/llama, base_url: "http://one.test/v1", provider_interface: openai_compatible}
+  - {model: house/qwen, base_url: "http://two.test/v1", provider_interface: openai_compatible}
+"""
+MODELS = f"""
+version: v0.4.0
+model_providers: {SECOND}
+model_metrics_sources: [{{type: cost, provider: own, prices: {{house/*: {{input: 9, output: 9}}}}}}]
+"""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("text", "statuses"),
+    [
+        ("ratelimits: [{model: house/qwen, %s}]", [200, 429, 200, 200]),
+        ("ratelimits: [{model: house/*, %s}]", [200, 429, 429, 429]),
+        ("spend_budgets: [{usd: 0.0004, model: house/qwen}]", [200, 429, 200, 200]),
+        ("spend_budgets: [{usd: 5}]", [200, 200, 200, 200]),
+    ],
+)
+async def test_models_of_a_second_server_are_limited_and_priced(
+    tmp_path: Path, text: str, statuses: list[int]
+) -> None:
+    """By the prefix that the file gives to both."""
+    rest = 'selector: {key: x-user-id, value: "*"}, limit: {tokens: 60, unit: hour}'
+    path = tmp_path / "plano_config.yaml"
+    path.write_text(MODELS + (text % rest if "%" in text else text), "utf-8")
+    transport = MemoryTransport(answer(WHOLE))
+    plano = Plano.from_yaml(path, environ={}, transports=TransportPool(lambda: transport))
+    asked = ["house/qwen", "house/qwen", "house/llama", "house/llama"]
+    assert [(await _ask(plano, model=model)).status for model in asked] == statuses
+    await plano.aclose()
+
+
+class Catalogue:
+    """A price list that has not come yet."""
+
+    def __init__(self) -> None:
+        self.table: dict[str, CatalogueRates] = {}
+
+    def rates(self, model: str, /) -> CatalogueRates | None:
+        """As ``CostSource``."""
+        return self.table.get(model)
+
+
+def _budgets(tmp_path: Path, sources: str, cost: CostSource | None) -> SpendBudgets:
+    path = tmp_path / "plano_config.yaml"
+    path.write_text(f"{HEAD}model_metrics_sources: [{sources}]\nspend_budgets: [{{usd: 1}}]\n")
+    names = Names([ModelEntry(name="fast", provider="house~2", model="qwen", prefix="house")])
+    (meter,) = build_meters(load_config(path, environ={}), names, cost)
+    assert isinstance(meter, SpendBudgets)
+    meter.attach(names.name_of)
+    return meter
+
+
+async def _is_priced(meter: SpendBudgets, candidate: Candidate) -> bool:
+    try:
+        await meter.admit(chat_exchange("hi"), candidate)
+    except Forbidden:
+        return False
+    return True
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("provider", ["models.dev", "digitalocean"])
+async def test_a_budget_goes_by_the_catalogue_that_routing_goes_by(
+    tmp_path: Path, provider: str
+) -> None:
+    """From when it has come on; then by the bundled list, where that is installed."""
+    pytest.importorskip("genai_prices")
+    catalogue = Catalogue()
+    meter = _budgets(tmp_path, f"{{type: cost, provider: {provider}}}", catalogue)
+    for name in ("house/qwen", "fast"):
+        catalogue.table = {name: CatalogueRates(input=1e6, output=1e6)}
+        fresh = _budgets(tmp_path, f"{{type: cost, provider: {provider}}}", catalogue)
+        assert not await _is_priced(fresh, Candidate(provider="house", model="other"))
+        with pytest.raises(BudgetSpent):
+            await fresh.admit(chat_exchange("hi"), Candidate(provider="house~2", model="qwen"))
+    assert await _is_priced(meter, Candidate(provider="openai", model="gpt-4o"))
+
+
+@pytest.mark.anyio
+async def test_a_budget_of_a_file_goes_by_its_catalogue(tmp_path: Path) -> None:
+    """Fetched when the gateway starts."""
+    path = tmp_path / "plano_config.yaml"
+    path.write_text(
+        f"version: v0.4.0\nmodel_providers: {SECOND}\n"
+        "model_metrics_sources: [{type: cost, provider: models.dev}]\n"
+        "spend_budgets: [{usd: 0.0005}]\n"
+    )
+    listed = {"house": {"models": {"qwen": {"cost": {"input": 10, "output": 10}}}}}
+    transport = MemoryTransport(answer(listed), answer(WHOLE))
+    plano = Plano.from_yaml(path, environ={}, transports=TransportPool(lambda: transport))
+    async with plano.lifespan():
+        found = [(await _ask(plano, model="house/qwen")).status for _ in range(2)]
+        assert found == [200, 429]
+        assert (await _ask(plano, model="house/llama")).status == 403
 
 
 CHUNK = {"id": "c", "object": "chat.completion.chunk", "model": "gpt-4o"}

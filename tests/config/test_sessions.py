@@ -100,3 +100,49 @@ async def test_markers_are_set_for_the_provider_that_takes_them(
     assert (await drive(plano, "/v1/chat/completions", body)).status == 200
     assert (b"cache_control" in transport.requests[0].content) is enabled
     await plano.aclose()
+
+
+BUDGET = """
+version: v0.4.0
+model_providers:
+  - {{model: house/cheap, base_url: "http://one.test/v1", provider_interface: openai_compatible}}
+  - {{model: house/dear, name: {name}, base_url: "http://{host}.test/v1",
+      provider_interface: openai_compatible}}
+model_metrics_sources:
+  - type: cost
+    provider: own
+    prices:
+      house/cheap: {{input: 1, output: 1, cache_read: 0.1}}
+      {priced}: {{input: 50, output: 50, cache_read: 5}}
+routing: {{routing_budget: {{max_switch_spend_pct: 1}}}}
+routing_preferences:
+  - {{name: hard, description: hard, models: ["{name}"], examples: [prove this about groups]}}
+"""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("host", ["one", "two"])
+@pytest.mark.parametrize("priced", ["house/dear", "oracle"])
+async def test_a_routing_budget_knows_the_prices_of_a_second_server(
+    tmp_path: Path, host: str, priced: str
+) -> None:
+    """By the prefix, or by the name that the model is configured under: a switch is refused."""
+    path = tmp_path / "plano_config.yaml"
+    path.write_text(BUDGET.format(host=host, priced=priced, name="oracle"), "utf-8")
+    usage = {"prompt_tokens": 100_000, "completion_tokens": 5, "total_tokens": 100_005}
+    transport = MemoryTransport(answer({**CHAT, "usage": usage}))
+    plano = Plano.from_yaml(path, environ={}, transports=TransportPool(lambda: transport))
+    turns = [{"role": "user", "content": "hello"}]
+    for _ in range(2):
+        found = await drive(
+            plano,
+            "/v1/chat/completions",
+            {"model": "house/cheap", "messages": turns},
+            headers={"x-model-affinity": "s"},
+        )
+        assert found.headers["x-plano-model"] == "house/cheap"
+        turns += [
+            {"role": "assistant", "content": "yo"},
+            {"role": "user", "content": "prove this about groups"},
+        ]
+    await plano.aclose()

@@ -8,12 +8,17 @@ import anyio
 import pytest
 
 from asgi_drive import Exchanged, drive
-from gateway_build import gateway
-from memory_transport import MemoryReply, Outcome, answer, events
-from plano_asgi.config import Plano
+from gateway_build import KEY, gateway
+from memory_transport import MemoryReply, MemoryTransport, Outcome, answer, events
+from plano_asgi.attempts import BreakerPolicy, RetryPolicy
+from plano_asgi.config import Model, Plano
 from plano_asgi.errors import UpstreamReset
 from plano_asgi.exchange import Candidate
-from plano_asgi.limits import RateLimit, RateLimits
+from plano_asgi.limits import RateLimit, RateLimits, SpendBudget, SpendBudgets
+from plano_asgi.limits.meter import Meter
+from plano_asgi.pricing import Prices, Rates
+from plano_asgi.routing.names import Alias, Target
+from plano_asgi.state.responses_state import ResponsesState
 from plano_asgi.stores.local_store import LocalStore
 
 pytestmark = pytest.mark.anyio
@@ -127,3 +132,174 @@ async def test_a_client_that_leaves_before_the_answer_uses_nothing() -> None:
         assert await _free(plano) < 200
         leave.set()
     assert await _free(plano) == LIMIT
+
+
+# --------------------------------------------------------------------------- failover
+
+DOWN = answer({"error": {"message": "down"}}, status=503)
+ONE, TWO = "mistral/one", "groq/two"
+CIRCUITS = {"breaker": BreakerPolicy(failures=10**6)}
+
+
+def two_models(meter: Meter, *outcomes: Outcome, **options: Any) -> tuple[Plano, MemoryTransport]:
+    """A gateway of two models, and ``either`` of them."""
+    either = Alias(targets=(Target(model=ONE),), fallbacks=(TWO,))
+    return gateway(
+        *outcomes,
+        models=[Model(ONE, api_key=KEY), Model(TWO, api_key=KEY)],
+        aliases={"either": either},
+        meters=[meter],
+        **CIRCUITS | options,
+    )
+
+
+async def ask(plano: Plano, model: str, *, stream: bool = False, **fields: Any) -> Exchanged:
+    """A request of 800 tokens at most."""
+    body = {"model": model, "messages": TURNS, "max_tokens": 780, "stream": stream, **fields}
+    return await drive(plano, "/v1/chat/completions", body)
+
+
+def token_limit(model: str, tokens: int = LIMIT) -> RateLimits:
+    """A limit of one model."""
+    return RateLimits([RateLimit(model=model, tokens=tokens, unit="hour")], LocalStore())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_failover_does_not_go_round_a_limit(stream: bool) -> None:
+    """What is refused directly is not served by way of another model that is down."""
+    served = STREAM if stream else WHOLE
+    plano, transport = two_models(token_limit(TWO), served)
+    assert (await ask(plano, TWO, stream=stream)).status == 200
+    assert (await ask(plano, TWO, stream=stream)).status == 429
+    transport.outcomes = [DOWN, served]
+    refused = await ask(plano, "either", stream=stream)
+    assert (refused.status, refused.headers["x-plano-attempts"]) == (503, "1")
+    assert "x-ratelimit-remaining-tokens" not in refused.headers
+    assert [request.url.split("/")[2] for request in transport.requests].count("api.groq.com") == 1
+
+
+async def test_failover_is_limited_where_it_goes() -> None:
+    """The fallback's own tokens are used, and told; the first one's are free."""
+    meter = token_limit("*/*")
+    plano, transport = two_models(meter, DOWN, WHOLE)
+    for rest in (LIMIT - 300, LIMIT - 600):
+        transport.outcomes = [DOWN, WHOLE]
+        found = await ask(plano, "either", max_tokens=100)
+        assert (found.status, found.headers["x-plano-model"]) == (200, TWO)
+        assert left(found) > rest
+    assert (await ask(plano, TWO)).status == 429
+
+
+async def test_a_model_without_room_gives_way_to_its_fallback() -> None:
+    """As one whose circuit is open; the client hears of no limit that it did not meet."""
+    plano, transport = two_models(token_limit(ONE), WHOLE)
+    assert (await ask(plano, ONE)).headers["x-plano-model"] == ONE
+    found = await ask(plano, "either")
+    assert (found.status, found.headers["x-plano-model"]) == (200, TWO)
+    assert found.headers["x-plano-attempts"] == "1"
+    assert "x-ratelimit-limit-tokens" not in found.headers
+    assert len(transport.requests) == 2
+
+
+async def test_the_soonest_limit_is_told_where_no_model_has_room() -> None:
+    """With its headers and its time."""
+    rules = [
+        RateLimit(model=ONE, tokens=LIMIT, unit="hour"),
+        RateLimit(model=TWO, tokens=LIMIT + 1, unit="minute"),
+    ]
+    plano, transport = two_models(RateLimits(rules, LocalStore()), WHOLE)
+    for model in (ONE, TWO):
+        assert (await ask(plano, model)).status == 200
+    for dialect, wanted in (
+        ("/v1/chat/completions", "rate_limit_exceeded"),
+        ("/v1/messages", None),
+    ):
+        body = {"model": "either", "messages": TURNS, "max_tokens": 780}
+        refused = await drive(plano, dialect, body)
+        assert refused.status == 429
+        assert refused.headers["x-ratelimit-limit-tokens"] == str(LIMIT + 1)
+        assert 1 <= int(refused.headers["retry-after"]) <= 62
+        assert refused.json()["error"].get("code") == wanted
+    assert len(transport.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("prices", "status"),
+    [
+        ({ONE: Rates(input=1.0, output=1.0)}, 403),
+        ({ONE: Rates(input=1.0, output=1.0), TWO: Rates(input=1e3, output=1e3)}, 429),
+    ],
+    ids=["unknown price", "spent"],
+)
+async def test_failover_does_not_go_round_a_budget(prices: dict[str, Rates], status: int) -> None:
+    """Nor round the refusal of models without a price."""
+    budgets = [SpendBudget(usd=1.0, period="day")]
+    meter = SpendBudgets(budgets, LocalStore(), Prices(prices, bundled=False))
+    plano, transport = two_models(meter, WHOLE)
+    assert (await ask(plano, TWO)).status == (200 if status == 429 else 403)
+    assert (await ask(plano, TWO)).status == status
+    for _ in range(3):
+        transport.outcomes = [DOWN, WHOLE]
+        assert (await ask(plano, "either")).status == 503
+    transport.outcomes = [WHOLE]
+    assert (await ask(plano, "either")).headers["x-plano-model"] == ONE
+
+
+async def test_other_tries_of_a_model_reserve_nothing_more() -> None:
+    """A limit of one request is enough for two attempts."""
+    retry = RetryPolicy(attempts_per_candidate=2, base_delay_s=0.0)
+    plano, _ = two_models(token_limit(ONE), DOWN, WHOLE, retry=retry)
+    found = await ask(plano, ONE)
+    assert (found.status, found.headers["x-plano-attempts"]) == (200, "2")
+
+
+@pytest.mark.parametrize("model", [ONE, TWO])
+async def test_whoever_leaves_during_a_failover_leaves_nothing_reserved(model: str) -> None:
+    """Neither at the model that failed nor at the one that was being asked."""
+    gate, leave = anyio.Event(), anyio.Event()
+    hanging = MemoryReply(200, {"content-type": "text/event-stream"}, [gate])
+    plano, transport = two_models(token_limit(model), DOWN, hanging)
+    body = {"model": "either", "messages": TURNS, "max_tokens": 780, "stream": True}
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: drive(plano, "/v1/chat/completions", body, leave=leave))
+        await anyio.wait_all_tasks_blocked()
+        leave.set()
+    transport.outcomes = [WHOLE]
+    found = await ask(plano, model, max_tokens=900)
+    assert (found.status, len(transport.requests)) == (200, 3)
+
+
+async def test_many_failovers_at_once_never_exceed_the_limit() -> None:
+    """Twenty requests of 800 tokens at most, where two fit at a time."""
+    plano, transport = two_models(token_limit(TWO, 2 * LIMIT), WHOLE)
+    transport.outcomes = [*[DOWN] * 20, WHOLE]
+    found: list[int] = []
+
+    async def request() -> None:
+        found.append((await ask(plano, "either")).status)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(request)
+    assert sorted(found) == [200] * 2 + [503] * 18
+
+
+async def test_a_model_is_limited_by_the_name_it_is_configured_under() -> None:
+    """And by that alone, where there are two accounts of it."""
+    models = [
+        Model("mistral/large", name="eu", api_key=KEY),
+        Model("mistral/large", name="us", api_key=f"{KEY}-2"),
+    ]
+    plano, _ = gateway(WHOLE, models=models, meters=[token_limit("us")])
+    assert [(await ask(plano, "us")).status for _ in range(2)] == [200, 429]
+    assert [(await ask(plano, "eu")).status for _ in range(2)] == [200, 200]
+
+
+async def test_relayed_and_compacted_requests_are_limited() -> None:
+    """Whatever asks a model for a client."""
+    plano, _ = two_models(token_limit(ONE), WHOLE, state=ResponsesState())
+    body = {"model": ONE, "input": [{"role": "user", "content": "hi " * 1200}]}
+    compacted = [(await drive(plano, "/v1/responses/compact", body)).status for _ in range(2)]
+    assert compacted == [200, 429]
+    refused = await drive(plano, "/v1/embeddings", {"model": ONE, "input": "x" * 4000})
+    assert refused.status == 429

@@ -313,6 +313,7 @@ async def test_a_worker_that_died_gives_back_what_it_held(clock: Any) -> None:
 class DownStore(LocalStore):
     """A store that a test takes down."""
 
+    is_shared = True
     is_down = False
     calls = 0
 

@@ -7,10 +7,13 @@ import sys
 import uuid
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
+from limiting import passes, serve, sized
+from plano_asgi.limits import RateLimit, RateLimits
 from plano_asgi.limits.account import Terms
 from plano_asgi.limits.ledger import Hold, Ledger
 from plano_asgi.limits.windows import CalendarWindow
@@ -88,8 +91,29 @@ async def test_whoever_leaves_while_reserving_knows_what_it_holds(
     hold = Hold("k", Terms(CalendarWindow("day"), 100, 900.0), 0, ledger.timer())
     with anyio.CancelScope() as scope:
         scope.cancel()
-        await ledger.reserve(hold, 60)
+        await ledger.reserve(hold, 60, hold.began)
     assert hold.amount == 60
     await ledger.settle(hold, 0)
     assert await store.get("k") is None
+    await store.aclose()
+
+
+async def test_a_server_that_hangs_holds_nobody_up(redis_server: RedisServer, clock: Any) -> None:
+    """Requests pass uncounted, and the limit holds again once it answers."""
+    store = RedisStore(redis_server.url, root=uuid.uuid4().hex)
+    limit = RateLimit(model="gpt-4o", tokens=1000, unit="day")
+    meter = RateLimits([limit], store, store_timeout_s=0.1, timer=clock)
+    first = sized(600)
+    await meter(first)
+    redis_server.freeze(True)
+    try:
+        with anyio.fail_after(4):  # the store's own patience is 5 s for each
+            for _ in range(20):
+                assert await passes(meter, sized(600))
+            await meter.settle(serve(first, 600))
+    finally:
+        redis_server.freeze(False)
+    clock.now += 6
+    assert not await passes(meter, sized(600))
+    assert await passes(meter, sized(300))
     await store.aclose()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -46,6 +46,12 @@ _MAX_SERVERS = 256  # URLs remembered
 
 Prepare = Callable[[Candidate, UpstreamProvider], UpstreamCall]
 """Writes the call for a candidate; run once per candidate, after routing."""
+
+Admit = Callable[[Candidate], Awaitable[None]]
+"""
+Asked before a candidate is tried, not before it is tried again; what it allowed for the one before
+is over then. Raises ``PlanoError`` where the candidate may not be tried.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +94,27 @@ class Engine:
         """The dialect *candidate* is spoken to in for a client of *client_dialect*."""
         return self._providers[candidate.provider].dialect_for(client_dialect, candidate.model)
 
-    async def open(self, exchange: Exchange, prepare: Prepare) -> Answer:
+    async def open(
+        self, exchange: Exchange, prepare: Prepare, admit: Admit | None = None
+    ) -> Answer:
         """
-        Try the exchange's candidates in order.
+        Try the exchange's candidates in order; one whose circuit is open, that *admit* refuses, or
+        for which the request cannot be written, is passed over.
 
         Every try is recorded on ``exchange.attempts``; ``exchange.served_by`` is set on success.
         The caller closes the answer.
 
         Raises:
             UpstreamError: The last candidate's last failure; its ``provider`` and ``model`` are
-                set. ``UpstreamUnavailable`` if every circuit was open.
-            PlanoError: The first candidate's refusal (a request that cannot be written for it, no
-                key configured), if no candidate could be tried.
+                set. ``UpstreamUnavailable`` if a circuit that was open closes before anything else
+                can be tried.
+            PlanoError: The refusal (no room in a limit, a request that cannot be written for it,
+                no key configured) that ends first, if no candidate could be tried; of those
+                without an end, the first one.
         """
         assert exchange.route is not None
         failure: UpstreamError | None = None
-        refusal: PlanoError | None = None
+        refusals: list[PlanoError] = []
         shortest_wait = float("inf")
         candidates = exchange.route.candidates
         for number, candidate in enumerate(candidates, start=1):
@@ -111,10 +122,12 @@ class Engine:
                 shortest_wait = min(shortest_wait, wait)
                 continue
             try:
+                if admit is not None:
+                    await admit(candidate)
                 ready = self._ready(candidate, prepare)
             except PlanoError as exc:
                 self.breakers.released(candidate)
-                refusal = refusal or exc
+                refusals.append(exc)
                 continue
             except BaseException:
                 self.breakers.released(candidate)
@@ -126,15 +139,7 @@ class Engine:
             failure = outcome
             if not may_fail_over(failure) or not self._may_try_more(exchange):
                 break
-        if failure is not None:
-            raise failure
-        if refusal is not None:
-            raise refusal
-        names = ", ".join(candidate.name for candidate in exchange.route.candidates)
-        raise UpstreamUnavailable(
-            f"{names}: not tried, the last attempts failed; try again later.",
-            retry_after_s=shortest_wait,
-        )
+        raise failure or _untried(candidates, refusals, shortest_wait)
 
     def _ready(self, candidate: Candidate, prepare: Prepare) -> _Ready:
         provider = self._providers[candidate.provider]
@@ -323,3 +328,27 @@ def _server_of(url: str) -> tuple[str | None, int | None]:
     """Host and port of *url*."""
     parts = urlsplit(url)
     return parts.hostname, parts.port or _PORTS.get(parts.scheme)
+
+
+def _untried(
+    candidates: Sequence[Candidate], refusals: Sequence[PlanoError], circuits_s: float
+) -> PlanoError:
+    """
+    Why none of *candidates* was tried; *circuits_s* is when the first open circuit lets one
+    through. What waiting helps against comes before what it does not.
+    """
+    soonest = min(refusals, key=_wait_s, default=None)
+    if soonest is not None and _wait_s(soonest) < float("inf"):
+        soonest.retry_after_s = min(_wait_s(soonest), circuits_s)
+        return soonest
+    if soonest is not None and circuits_s == float("inf"):
+        return soonest
+    names = ", ".join(candidate.name for candidate in candidates)
+    return UpstreamUnavailable(
+        f"{names}: not tried, the last attempts failed; try again later.",
+        retry_after_s=circuits_s,
+    )
+
+
+def _wait_s(refusal: PlanoError) -> float:
+    return float("inf") if refusal.retry_after_s is None else refusal.retry_after_s

@@ -8,16 +8,17 @@ the same way, so that everything a file can say can be said in Python.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import SecretStr
 
 from plano_asgi.config.schema_models import ModelAlias, ModelProvider
 from plano_asgi.errors import ConfigurationError
+from plano_asgi.pricing import ACCOUNT_MARK
 from plano_asgi.providers import Echo, find_profile, make_provider
 from plano_asgi.providers.base import UpstreamProvider
 from plano_asgi.providers.client import Timeouts
-from plano_asgi.routing.names import Alias, ModelEntry, Target
+from plano_asgi.routing.names import WILDCARD, Alias, ModelEntry, Target
 
 ECHO = "plano/echo"
 
@@ -113,8 +114,9 @@ def compose(
     *authenticated*: clients' credentials are for this gateway, so that none are passed through but
     where a model says so itself.
 
-    Models of one account share a provider; a second account at the same provider gets a key of
-    its own (``openai-2``).
+    Models of one account share a provider. A second account at the same provider gets a key of
+    its own (``openai~2``), by which clients may name it, too: ``openai~2/gpt-4o`` is that account's
+    alone, while ``openai/gpt-4o`` is any's that has it.
 
     Raises:
         ConfigurationError: A model that cannot be built; says which and why.
@@ -128,12 +130,16 @@ def compose(
             raise ConfigurationError(
                 f"Invalid model name {model.model!r}: write 'provider/model-id' or 'provider/*'."
             )
+        if ACCOUNT_MARK in model.prefix:
+            raise ConfigurationError(f"Invalid model name {model.model!r}: a prefix has no '~'.")
         account = _account(model)
         key = accounts.get(account)
         if key is None:
             key = accounts[account] = _free_key(model.prefix, providers)
             providers[key] = _provider(model, key, environ, authenticated)
-        entries.append(_entry(model, key))
+        entries.append(entry := _entry(model, key))
+        if key != model.prefix:
+            entries.append(_by_key(entry))
     return providers, entries
 
 
@@ -159,7 +165,7 @@ def _account(model: Model) -> object:
 def _free_key(prefix: str, taken: Mapping[str, object]) -> str:
     if prefix not in taken:
         return prefix
-    return next(key for n in range(2, 10_000) if (key := f"{prefix}-{n}") not in taken)
+    return next(key for n in range(2, 10_000) if (key := f"{prefix}{ACCOUNT_MARK}{n}") not in taken)
 
 
 def _entry(model: Model, key: str) -> ModelEntry:
@@ -170,6 +176,18 @@ def _entry(model: Model, key: str) -> ModelEntry:
         prefix=model.prefix,
         default=model.default,
         owned_by=_owner(model),
+    )
+
+
+def _by_key(entry: ModelEntry) -> ModelEntry:
+    """*entry* by the key of its account: what clients read in ``x-plano-model``, they may send."""
+    is_wildcard = entry.model == WILDCARD
+    return replace(
+        entry,
+        name=f"{entry.provider}/{entry.model}",
+        prefix=entry.provider if is_wildcard else entry.prefix,
+        default=False,
+        listed=False,
     )
 
 

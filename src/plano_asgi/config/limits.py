@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from pydantic import SecretStr
@@ -11,10 +12,13 @@ from plano_asgi.cache import ResponseCache
 from plano_asgi.config.routing import own_prices
 from plano_asgi.config.schema import PlanoConfig
 from plano_asgi.config.schema_limits import Cache
+from plano_asgi.config.schema_routing import ModelMetricsSource
 from plano_asgi.config.schema_traffic import RateLimit as RateLimitConfig
 from plano_asgi.exchange import Candidate
 from plano_asgi.limits import RateLimit, RateLimits, Selector, SpendBudget, SpendBudgets
 from plano_asgi.limits.meter import Meter
+from plano_asgi.pricing import Prices, Rates
+from plano_asgi.routing.metric_sources import BundledPrices, CostSource
 from plano_asgi.routing.names import Names
 from plano_asgi.stores.base import Store
 from plano_asgi.stores.open_store import open_store
@@ -22,8 +26,13 @@ from plano_asgi.stores.open_store import open_store
 MEMORY = "memory://"
 
 
-def build_meters(config: PlanoConfig, names: Names) -> list[Meter]:
-    """The meters of ``ratelimits`` and ``spend_budgets``, on one store."""
+def build_meters(config: PlanoConfig, names: Names, cost: CostSource | None = None) -> list[Meter]:
+    """
+    The meters of ``ratelimits`` and ``spend_budgets``, on one store.
+
+    Args:
+        cost: Where routing has its prices from.
+    """
     if not config.ratelimits and not config.spend_budgets:
         return []
     store = store_at(config.limits_store.url)
@@ -52,9 +61,29 @@ def build_meters(config: PlanoConfig, names: Names) -> list[Meter]:
         ]
         if config.limits_store.unknown_price is not None:
             outage["unknown_price"] = config.limits_store.unknown_price
-        prices = own_prices(config.model_metrics_sources)
+        prices = _prices(config.model_metrics_sources, cost)
         meters.append(SpendBudgets(budgets, store, prices, model_of=model_of, **outage))
     return meters
+
+
+def _prices(sources: Sequence[ModelMetricsSource], cost: CostSource | None) -> Prices:
+    """
+    Those of the catalogue that routing goes by, and for what it leaves out those of the bundled
+    list where that is installed; without a catalogue, ``own_prices``.
+    """
+    if cost is None or isinstance(cost, BundledPrices):
+        return own_prices(sources)
+    return Prices(source=_listed_by(cost), bundled=find_spec("genai_prices") is not None)
+
+
+def _listed_by(cost: CostSource) -> Callable[[str], Rates | None]:
+    def rates(name: str) -> Rates | None:
+        found = cost.rates(name)
+        if found is None:
+            return None
+        return Rates(input=found.input, output=found.output, cache_read=found.cached)
+
+    return rates
 
 
 def _first_of_each(entries: Iterable[RateLimitConfig]) -> Iterable[RateLimitConfig]:

@@ -9,13 +9,15 @@ from plano_asgi._json import JSONObject
 from plano_asgi.config.balance import build_balancer, by_balance
 from plano_asgi.config.routing import RoutingParts
 from plano_asgi.config.schema import PlanoConfig
+from plano_asgi.errors import ConfigurationError
 from plano_asgi.exchange import Candidate, Exchange, Route
 from plano_asgi.gateway import Gateway
 from plano_asgi.gateway.pipeline import Shaper
-from plano_asgi.pricing import Prices
+from plano_asgi.pricing import Prices, prefix_of
 from plano_asgi.routing.base import RouteRule
 from plano_asgi.routing.metric_sources import BundledPrices, CostSource
 from plano_asgi.routing.metric_sources.base import Rates
+from plano_asgi.routing.names import Names
 from plano_asgi.routing.prompt_caching import CacheMarkers, with_cache_markers
 from plano_asgi.routing.sessions import (
     Pricing,
@@ -55,7 +57,7 @@ def add_sessions(config: PlanoConfig, asking: Gateway, parts: RoutingParts) -> N
         inner,
         names=asking.names,
         serves=lru_cache(_MAX_MODELS)(asking.names.serves),
-        prices=_pricing(parts.cost),
+        prices=_pricing(_cost(parts.cost, is_needed=budget is not None), asking.names),
         options=options,
     )
     parts.rules = [sessions if balancer is None else balancer.counted(sessions)]
@@ -103,12 +105,31 @@ def _first_of(rules: list[RouteRule]) -> RouteRule:
     return inner
 
 
-def _pricing(cost: CostSource | None) -> Pricing:
-    """By the configured source, else by the bundled list where it is installed."""
+def _cost(cost: CostSource | None, *, is_needed: bool) -> CostSource | None:
+    """The configured source, else the bundled list where it is installed."""
     if cost is None and find_spec("genai_prices"):
-        cost = BundledPrices(Prices().price)
+        return BundledPrices(Prices().price)
+    if cost is None and is_needed:  # it would refuse no switch at all
+        raise ConfigurationError(
+            "routing.routing_budget: needs a source of type 'cost' in model_metrics_sources, or "
+            "'plano-asgi[prices]', which has prices"
+        )
+    return cost
+
+
+def _pricing(cost: CostSource | None, names: Names) -> Pricing:
+    """By *cost*, where there is any."""
+
+    @lru_cache(_MAX_MODELS)
+    def called(provider: str, model: str) -> tuple[str, ...]:
+        candidate = Candidate(provider=provider, model=model)
+        known = (f"{prefix_of(provider)}/{model}", candidate.name, names.name_of(candidate))
+        return tuple(dict.fromkeys(known))
 
     def price(provider: str, model: str) -> Rates | None:
-        return cost.rates(f"{provider}/{model}") if cost is not None else None
+        if cost is None:
+            return None
+        found = (cost.rates(name) for name in called(provider, model))
+        return next((rates for rates in found if rates is not None), None)
 
     return price

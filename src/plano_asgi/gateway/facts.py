@@ -23,6 +23,14 @@ def note_facts(exchange: Exchange) -> None:
         _note(facts, _held(session))
 
 
+def decided(exchange: Exchange) -> dict[str, Any]:
+    """What a router has said of *exchange*, for the routing's own span; empty if none was asked."""
+    made = exchange.state.get(DECISION_KEY)
+    if not isinstance(made, Decision):
+        return {}
+    return {"selector": made.selector, "outcome": made.outcome, "route": made.route}
+
+
 def _note(facts: dict[str, Any], found: dict[str, Any]) -> None:
     facts.update({name: value for name, value in found.items() if value is not None})
 

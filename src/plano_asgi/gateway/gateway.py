@@ -98,13 +98,14 @@ class Gateway:
         auth: Vouches for callers; see ``Auth``. Without it every caller is served, under the
             identity the host app put in ``scope["user"]``. A mounted app does not run the host's
             own dependencies: give the check here.
+        on_fields: Steps for fields of the body, for the requests that have them.
         steps, rules, finalizers: See ``pipeline``.
         filters, guards, memory: Run after *steps*, in the order of ``RequestSide``, on every
             endpoint that takes JSON, token counts included; ``memory`` on chat only.
         state: Keeps conversations of the Responses API, for every provider; ``None``: only
             upstreams that keep their own go on from ``previous_response_id``.
         breaker: When to leave an upstream alone; ``Breakers`` are circuits that gateways share.
-        meters: ``RateLimits``, ``SpendBudgets``: reserve once a request is routed, settle after.
+        meters: ``RateLimits``, ``SpendBudgets``: reserve before a model is tried, settle after.
         cache: Gives an answer again to exactly the same request of the same caller.
         shapers: Change the body for a candidate; see ``pipeline.Shaper``.
         telemetry: Traces, metrics, costs, signals and the access log of what is served.
@@ -118,6 +119,7 @@ class Gateway:
         providers: Mapping[str, UpstreamProvider],
         names: Names,
         auth: Auth | None = None,
+        on_fields: Mapping[str, RequestStep] | None = None,
         steps: Sequence[RequestStep] = (),
         filters: FilterChain | Sequence[Filter | RequestFunction] = (),
         guards: GuardChain | Sequence[Guard | GuardChain] = (),
@@ -157,11 +159,14 @@ class Gateway:
             steps, rules = [state, *steps], [state.route, *rules]
         if cache is not None:
             steps, finalizers = [cache, *steps], [cache.keep, *finalizers]
+        for meter in meters:
+            meter.attach(names.name_of)
         self._request_side = RequestSide(steps=steps, filters=filters, guards=guards, memory=memory)
         stages = Stages(
+            on_fields=dict(on_fields or {}),
             steps=self._request_side.steps,
             rules=tuple(rules),
-            admissions=tuple(meters),
+            admissions=tuple(meter.admit for meter in meters),
             shapers=tuple(shapers),
             commits=(open_session,),
             finalizers=(*(meter.settle for meter in meters), *finalizers),

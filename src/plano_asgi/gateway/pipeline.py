@@ -11,7 +11,7 @@ step registered a response filter or a check beside the call; finalizers always 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -30,36 +30,41 @@ from plano_asgi.asgi.tap_headers import with_late_headers
 from plano_asgi.asgi.tap_run import RequestStep, run_steps, run_tapped
 from plano_asgi.asgi.tap_voice import DialectVoice
 from plano_asgi.attempts import Answer, Engine
+from plano_asgi.attempts.engine import Prepare
 from plano_asgi.cache.base import RECORDERS, ReplayAnswer
-from plano_asgi.conversation import ChatRequest, ChatResponse, Usage
-from plano_asgi.errors import PlanoError, RequestError, UnsupportedField, UpstreamReset
+from plano_asgi.conversation import ChatResponse, Usage
+from plano_asgi.errors import PlanoError, UpstreamReset
 from plano_asgi.exchange import AnswerInstead, Candidate, Exchange, Route
 from plano_asgi.gateway.call import Call, answer_headers
-from plano_asgi.gateway.facts import note_facts
+from plano_asgi.gateway.facts import decided, note_facts
+from plano_asgi.gateway.prepare import chat_calls
 from plano_asgi.gateway.stream_progress import Progress
 from plano_asgi.gateway.stream_rebuilt import rest_of, translate_stream
 from plano_asgi.gateway.stream_verbatim import relay_stream
+from plano_asgi.limits import LimitReached
 from plano_asgi.providers.base import UpstreamCall, UpstreamProvider
-from plano_asgi.routing.base import RouteRule
+from plano_asgi.routing.base import RULES_KEY, RouteRule
 from plano_asgi.routing.names import Names
-from plano_asgi.wire import DIALECTS
 from plano_asgi.wire.accumulate import Accumulator
 from plano_asgi.wire.answer_facts import facts_of, usage_of
-from plano_asgi.wire.base import STATE_FIELDS
 
 Finalizer: TypeAlias = Callable[[Exchange], Awaitable[None]]
 """Runs once after the last byte, also on error and disconnect; shielded, and bounded in time."""
 
+Admission: TypeAlias = Callable[[Exchange, Candidate], Awaitable[None]]
+"""
+Asked before an exchange is tried at a candidate: limits, budgets. It raises where that may not be;
+then the next candidate is asked about. What it allowed before is over.
+"""
+
 Work: TypeAlias = Callable[[], Awaitable[None]]
 
-Prepare: TypeAlias = Callable[[Candidate, UpstreamProvider], UpstreamCall]
 Shaper: TypeAlias = Callable[[Exchange, Candidate, str, JSONObject], JSONObject]
 """
 Changes the body for one candidate, last of all: exchange, candidate, upstream dialect, body. It
 returns a new body, or the same one; the one it is given is shared.
 """
 
-_CHAT_PATH = "/chat/completions"
 _JSON = (b"content-type", b"application/json")
 _log = structlog.get_logger("plano_asgi")
 
@@ -68,10 +73,11 @@ _log = structlog.get_logger("plano_asgi")
 class Stages:
     """The pluggable stages, in the order they run."""
 
+    on_fields: Mapping[str, RequestStep] = field(default_factory=dict)
+    """Steps for fields of the body, before all others: the requests without pay nothing."""
     steps: Sequence[RequestStep] = ()
     rules: Sequence[RouteRule] = ()
-    admissions: Sequence[RequestStep] = ()
-    """Run once it is known where a request goes: limits, budgets."""
+    admissions: Sequence[Admission] = ()
     shapers: Sequence[Shaper] = ()
     commits: Sequence[RequestStep] = ()
     """Run once it is known who answers, before the client has any of it. The answer waits for
@@ -101,13 +107,18 @@ class Pipeline:
         Raises:
             PlanoError: Nothing was sent yet; the caller answers in the client's dialect.
         """
-        if not self._stages.steps:
+        steps = self._stages.steps
+        if self._stages.on_fields:
+            body = exchange.body
+            asked = [step for name, step in self._stages.on_fields.items() if name in body]
+            steps = [*asked, *steps] if asked else steps
+        if not steps:
             await work()
             return
         limits = self._stages.tap
         exchange.meant_models = self._names.meant(exchange.model)
         try:
-            listeners = await run_steps(exchange, self._stages.steps, limits=limits)
+            listeners = await run_steps(exchange, steps, limits=limits)
         except AnswerInstead as exc:
             said = DialectVoice(exchange).refusal(exc.text, exc.reason)
             exchange.status = said.status
@@ -138,8 +149,7 @@ class Pipeline:
             PlanoError: Nothing was sent yet.
         """
         exchange.route = await self.route(exchange)
-        await self.admit(exchange)
-        answer = await self.engine.open(exchange, self._prepare(exchange, exchange.route))
+        answer = await self.open(exchange, self._prepare(exchange, exchange.route))
         try:
             exchange.status = 200
             await self.commit(exchange)
@@ -149,16 +159,23 @@ class Pipeline:
         finally:
             await answer.aclose()
 
-    async def ask(self, exchange: Exchange) -> ChatResponse:
-        """The whole answer to *exchange*, routed and attempted like any; no steps run."""
+    async def ask(self, exchange: Exchange, *, of: Exchange | None = None) -> ChatResponse:
+        """
+        The whole answer to *exchange*, routed and attempted like any; no steps run. It is admitted
+        where it is a part *of* what a client asked for, and then like that.
+        """
         if self._stages.asking is None:
-            return await self._ask(exchange)
+            return await self._ask(exchange, of)
         async with self._stages.asking(exchange):
-            return await self._ask(exchange)
+            return await self._ask(exchange, of)
 
-    async def _ask(self, exchange: Exchange) -> ChatResponse:
+    async def _ask(self, exchange: Exchange, of: Exchange | None) -> ChatResponse:
         exchange.route = await self.route(exchange)
-        answer = await self.engine.open(exchange, self._prepare(exchange, exchange.route))
+        prepare = self._prepare(exchange, exchange.route)
+        if of is None:
+            answer = await self.engine.open(exchange, prepare)
+        else:
+            answer = await self.open(exchange, prepare, of=of)
         try:
             return await _response(exchange, answer)
         finally:
@@ -166,23 +183,40 @@ class Pipeline:
 
     async def route(self, exchange: Exchange) -> Route:
         """The first rule's answer, else what the names say."""
-        if self._stages.rules:
+        rules: Sequence[RouteRule] = self._stages.rules
+        if brought := exchange.state.get(RULES_KEY):
+            rules = (*rules, *brought)
+        if rules:
             with exchange.doing("routing", "rules") as activity:
-                for rule in self._stages.rules:
+                for rule in rules:
                     if (route := await rule(exchange)) is not None:
-                        activity.note(model=route.candidates[0].name, reason=route.reason)
+                        told = decided(exchange)
+                        activity.note(model=route.candidates[0].name, reason=route.reason, **told)
                         return route
         return self._names.resolve(exchange.model)
 
-    async def admit(self, exchange: Exchange) -> None:
+    async def open(
+        self, exchange: Exchange, prepare: Prepare, *, of: Exchange | None = None
+    ) -> Answer:
         """
-        Let the admissions see a routed exchange.
+        The engine's answer to a routed exchange, admitted at each candidate before that is tried;
+        a part *of* another one as that.
 
         Raises:
-            PlanoError: It may not go on.
+            PlanoError: As ``Engine.open``.
         """
+        if not self._stages.admissions:
+            return await self.engine.open(exchange, prepare)
+        client = of or exchange
+        try:
+            return await self.engine.open(exchange, prepare, partial(self._admit, client))
+        except LimitReached as exc:
+            client.response_headers.update(exc.headers)
+            raise
+
+    async def _admit(self, exchange: Exchange, candidate: Candidate) -> None:
         for admission in self._stages.admissions:
-            await admission(exchange)
+            await admission(exchange, candidate)
 
     async def commit(self, exchange: Exchange) -> None:
         """Run the commits on an exchange that is about to be answered; a failure is logged."""
@@ -190,7 +224,7 @@ class Pipeline:
 
     def _prepare(self, exchange: Exchange, route: Route) -> Prepare:
         """How to write the call for a candidate of *route*."""
-        write = _prepare(exchange, self.engine.family(route.candidates[0]))
+        write = chat_calls(exchange, self.engine.family(route.candidates[0]))
         shapers = self._stages.shapers
         if not shapers:
             return write
@@ -208,6 +242,8 @@ class Pipeline:
         """Run every finalizer; one that fails is logged and keeps no other from running."""
         exchange.timings.ended = time.monotonic()
         note_facts(exchange)
+        if exchange.model is not None and self._names.is_alias(exchange.model):
+            exchange.facts["alias"] = exchange.model
         if not self._stages.finalizers:
             return
         with anyio.CancelScope(shield=True), anyio.move_on_after(self._stages.finalize_timeout_s):
@@ -278,35 +314,6 @@ async def answer_errors(call: Call, exchange: Exchange, work: Work) -> None:
             exchange.disconnected = True
 
 
-def _refuse_lost_state(request: ChatRequest, dialect: str) -> None:
-    """
-    Refuse a rebuilt request that refers to state which only its own dialect's upstream has.
-
-    Raises:
-        UnsupportedField: Names the field.
-    """
-    if request.dialect == dialect:
-        return
-    for name in STATE_FIELDS:
-        if request.extras.get(name):
-            raise UnsupportedField(name, dialect, "the upstream keeps no state of this API")
-
-
-def _refuse_nothing_said(request: ChatRequest) -> None:
-    """
-    Refuse turns that a rebuilt request would silently lose.
-
-    Raises:
-        RequestError: There is no turn at all, or a user's without content.
-    """
-    field = "input" if request.dialect == "openai.responses" else "messages"
-    turns = [m for m in request.messages if m.role not in ("system", "developer")]
-    if not turns:
-        raise RequestError(f"'{field}' holds no turn to answer.", param=field)
-    if any(turn.role == "user" and not turn.parts for turn in turns):
-        raise RequestError(f"'{field}' holds a user's turn without content.", param=field)
-
-
 async def _response(exchange: Exchange, answer: Answer) -> ChatResponse:
     """The whole answer in neutral form."""
     assert answer.dialect is not None
@@ -329,36 +336,3 @@ async def _accumulated(answer: Answer) -> ChatResponse:
     if not progress.is_whole:
         raise progress.failure or UpstreamReset("The upstream's answer broke off.")
     return accumulator.response()
-
-
-def _prepare(exchange: Exchange, home_family: str) -> Prepare:
-    """
-    How to write the call for a candidate: verbatim for its own dialect, else rebuilt; rebuilt,
-    too, where the conversation replays what we packed, which only a writer can take apart.
-
-    Signed or encrypted reasoning in the conversation comes from *home_family*, whose model the
-    client asked for; a candidate of another family would refuse it.
-    """
-
-    def prepare(candidate: Candidate, provider: UpstreamProvider) -> UpstreamCall:
-        name = provider.dialect_for(exchange.dialect, candidate.model)
-        dialect = DIALECTS[name]
-        if name == exchange.dialect and not exchange.has_packed_reasoning:
-            body = exchange.body
-        else:
-            request = replace(exchange.request, model=candidate.model)
-            _refuse_lost_state(request, name)
-            _refuse_nothing_said(request)
-            body = dialect.write_request(request, provider.write_options(candidate.model))
-        if provider.family != home_family:
-            body = dialect.without_reasoning(body)
-        return UpstreamCall(
-            path=_CHAT_PATH,
-            dialect=name,
-            model=candidate.model,
-            stream=exchange.stream,
-            body=body,
-            client_headers=exchange.headers,
-        )
-
-    return prepare

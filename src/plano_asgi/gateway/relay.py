@@ -18,8 +18,9 @@ from plano_asgi.asgi.respond import encode_headers
 from plano_asgi.attempts import Answer
 from plano_asgi.errors import RequestError, UpstreamError
 from plano_asgi.exchange import Candidate, Exchange, Route
+from plano_asgi.attempts.engine import Prepare
 from plano_asgi.gateway.call import Call, answer_headers
-from plano_asgi.gateway.pipeline import Pipeline, Prepare
+from plano_asgi.gateway.pipeline import Pipeline
 from plano_asgi.providers.base import UpstreamCall, UpstreamProvider
 
 _BOUNDARY = re.compile(r'boundary="?([^";,]{1,200})"?', re.IGNORECASE)
@@ -92,8 +93,7 @@ async def relay(
     if needed := NATIVE_ONLY.get(exchange.operation):
         route = _native(route, needed, exchange, pipeline)
     exchange.route = route
-    await pipeline.admit(exchange)
-    answer = await pipeline.engine.open(exchange, _prepare(exchange, form))
+    answer = await pipeline.open(exchange, _prepare(exchange, form))
     try:
         await _pump(call, exchange, answer)
         pipeline.engine.settle(answer, exchange.error)

@@ -135,7 +135,7 @@ async def serve_compact(
     async def ask(request: ChatRequest) -> ChatResponse:
         asked = _asking(exchange, request)
         try:
-            response = await pipeline.ask(asked)
+            response = await pipeline.ask(asked, of=exchange)
         finally:
             exchange.served_by, exchange.attempts = asked.served_by, asked.attempts
         exchange.usage = response.usage

@@ -14,30 +14,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
-import anyio
 import structlog
 
 from plano_asgi.errors import StoreUnavailable
 from plano_asgi.limits.account import Account, Standing, Terms
+from plano_asgi.limits.brief_store import PAUSE_S, TIMEOUT_S, brief_store
 from plano_asgi.stores.base import Store
 
 RESERVATION_TTL_S = 900.0
-_NO_SCOPE = nullcontext()
 _log = structlog.get_logger("plano_asgi")
 
 
 @dataclass(slots=True)
 class Hold:
-    """An amount reserved in the account at *key*. *began*: Unix seconds."""
+    """
+    An amount reserved in the account at *key*. *began*: Unix seconds. *standing*: the account's,
+    as it was told last.
+    """
 
     key: str
     terms: Terms
     amount: int
     began: float
+    standing: Standing | None = None
 
 
 class Ledger:
@@ -46,7 +48,8 @@ class Ledger:
 
     Args:
         on_outage: While the store is down: "allow" what nobody can count, or "refuse" it with
-            ``StoreUnavailable``. Either way it is asked again only every few seconds.
+            ``StoreUnavailable``.
+        timeout_s, pause_s: See ``BriefStore``; for one that is shared.
         timer: The clock, Unix seconds; of several processes, the same but for a second or so.
     """
 
@@ -55,17 +58,19 @@ class Ledger:
         store: Store,
         *,
         on_outage: Literal["allow", "refuse"],
+        timeout_s: float = TIMEOUT_S,
+        pause_s: float = PAUSE_S,
         timer: Callable[[], float] = time.time,
     ) -> None:
-        self._store = store
+        self._store = brief_store(store, timeout_s=timeout_s, pause_s=pause_s, timer=timer)
         self._on_outage = on_outage
-        self._outage: StoreUnavailable | None = None
-        self._down_until = 0.0
+        self._is_down = False
         self.timer = timer
 
-    async def reserve(self, hold: Hold, amount: int) -> Standing | None:
+    async def reserve(self, hold: Hold, amount: int, now: float) -> Standing | None:
         """
-        Ask for *amount*; put it in *hold* if it is granted.
+        Ask for *amount* in the place of what *hold* has; put it in *hold* if it is granted, and
+        nothing if it is not.
 
         Returns:
             How the account stands; ``None`` where nobody knows and it is allowed.
@@ -73,25 +78,27 @@ class Ledger:
         Raises:
             StoreUnavailable: Nobody knows, and it is not allowed.
         """
-        if self._outage is not None and hold.began < self._down_until:
-            self._refuse_without(self._outage)
-            return None
-        terms = hold.terms
+        if amount and hold.amount == amount:
+            return hold.standing
+        terms, began, held = hold.terms, hold.began, hold.amount
 
         def change(value: bytes | None) -> tuple[bytes | None, Standing]:
-            account = Account(value, terms, hold.began)
+            account = Account(value, terms, now)
+            if held:
+                account.settle(began, held, 0)
             standing = account.reserve(amount)
             return account.value(), standing
 
+        hold.amount, hold.began, hold.standing = 0, now, None
         try:
-            # Who is cancelled meanwhile would not know what it holds.
-            with anyio.CancelScope(shield=True) if self._store.is_shared else _NO_SCOPE:
-                standing = await self._store.update(hold.key, change, ttl_s=terms.window.keep_s)
+            standing = await self._store.update(hold.key, change, ttl_s=terms.window.keep_s)
         except StoreUnavailable as exc:
             self._note(exc)
-            self._refuse_without(exc)
+            if self._on_outage == "refuse":
+                raise
             return None
-        self._outage = None
+        self._is_down = False
+        hold.standing = standing
         if standing.is_granted:
             hold.amount = amount
         return standing
@@ -101,28 +108,24 @@ class Ledger:
         End *hold*, and count what was *used* in its place. While the store is down nothing is: then
         the reservation expires.
         """
-        if not hold.amount and not used:
+        held, hold.amount = hold.amount, 0
+        if not held and not used:
             return
         now = self.timer()
 
         def change(value: bytes | None) -> tuple[bytes | None, None]:
             account = Account(value, hold.terms, now)
-            account.settle(hold.began, hold.amount, used)
+            account.settle(hold.began, held, used)
             return account.value(), None
 
-        if self._outage is not None and now < self._down_until:
-            return
         try:
             await self._store.update(hold.key, change, ttl_s=hold.terms.window.keep_s)
         except StoreUnavailable as exc:
             self._note(exc)
-
-    def _refuse_without(self, outage: StoreUnavailable) -> None:
-        if self._on_outage == "refuse":
-            raise StoreUnavailable(str(outage)) from outage
+        else:
+            self._is_down = False
 
     def _note(self, outage: StoreUnavailable) -> None:
-        if self._outage is None:
+        if not self._is_down:
             _log.error("limits_not_counted", on_outage=self._on_outage, error=str(outage))
-        self._outage = outage
-        self._down_until = self.timer() + (outage.retry_after_s or 1.0)
+        self._is_down = True

@@ -3,54 +3,66 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from plano_asgi.conversation import Usage
-from plano_asgi.errors import RateLimited, StoreUnavailable
+from plano_asgi.errors import PlanoError, RateLimited
 from plano_asgi.exchange import Candidate, Exchange
 from plano_asgi.limits.account import Standing
 from plano_asgi.limits.estimate import Estimate, estimated, settled
 from plano_asgi.limits.ledger import Hold, Ledger
-from plano_asgi.limits.rules import (
-    ModelOf,
-    Rule,
-    RuleBook,
-    expected_candidate,
-    model_names,
-)
+from plano_asgi.limits.rules import ModelOf, NameOf, Rule, RuleBook, expected_candidate
 
 DEFAULT_OUTPUT_TOKENS = 1024
 _NO_TOKENS = Estimate()
 _FREE = frozenset({"/messages/count_tokens", "/responses/input_tokens"})
 
 
+class LimitReached(RateLimited):
+    """One of our own limits has no room for a request."""
+
+    patience_s: float = float("inf")
+    """Clients that try again by themselves are told not to, where it takes longer than this."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self._headers = dict(headers or {})
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the client is told besides; lower-case names."""
+        if self.retry_after_s is not None and self.retry_after_s <= self.patience_s:
+            return self._headers
+        return {**self._headers, "x-should-retry": "false"}
+
+
 @dataclass(slots=True)
 class _Reserved:
-    """What one meter holds for one exchange: *holds* belong to *applying*, in its order."""
+    """What one meter holds for one exchange at *candidate*, by the keys of the accounts."""
 
-    began: float
+    estimate: Estimate
     candidate: Candidate | None = None
-    applying: Sequence[tuple[Rule, str]] = ()
-    estimate: Estimate = _NO_TOKENS
-    holds: list[Hold] = field(default_factory=list)
-
-
-class _Full(Exception):
-    def __init__(self, rule: Rule, standing: Standing) -> None:
-        self.rule, self.standing = rule, standing
+    holds: dict[str, Hold] = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)
 
 
 class Meter(ABC):
     """
-    A request-side step that reserves, and with ``settle`` a finalizer. Holds no state of any
-    exchange.
+    Reserves what an exchange may use before each candidate is tried (``admit``), and is a finalizer
+    that settles it (``settle``). Holds no state of any exchange.
 
     What is reserved is the most that a request may use; but all that a limit has, where that is
     less and would do for the input: a generous bound on the output is not refused for ever.
 
-    Run the step as late as possible: where ``Exchange.route`` is set it goes by the model that was
-    chosen, else by what *model_of* makes of the client's.
+    Outside of a gateway it is a request-side step: run late, it goes by ``Exchange.route`` where
+    that is set, else by what *model_of* makes of the client's model.
     """
 
     def __init__(
@@ -67,34 +79,50 @@ class Meter(ABC):
         self._default_output_tokens = default_output_tokens
         self._state_key = f"limits.{id(self)}"
 
+    def attach(self, name_of: NameOf) -> None:
+        """Go by the names that models are configured under, too; of one gateway."""
+        self._rules = RuleBook(self._rules.rules, name_of)
+
     async def __call__(self, exchange: Exchange) -> None:
         """
-        Reserve what *exchange* may use at most.
+        Reserve what *exchange* may use where it is expected to go. Raises as ``admit``.
+        """
+        try:
+            await self.admit(exchange, expected_candidate(exchange, self._model_of))
+        except LimitReached as exc:
+            exchange.response_headers.update(exc.headers)
+            raise
+
+    async def admit(self, exchange: Exchange, candidate: Candidate | None) -> None:
+        """
+        Reserve what *exchange* may use at most at *candidate*, in the place of what is reserved for
+        it elsewhere.
 
         Raises:
-            RateLimited: One of the limits has no room for it. Nothing is reserved.
+            LimitReached: One of the limits has no room for it. Nothing is reserved any more.
             StoreUnavailable: Nobody knows, and then nothing is allowed.
         """
         if exchange.operation in _FREE:
             return
-        candidate = expected_candidate(exchange, self._model_of)
-        applying = self._rules.applying(exchange, model_names(exchange, candidate))
-        if not applying:
-            return
-        await self._prepare(exchange, candidate)
-        estimate = estimated(exchange, self._default_output_tokens)
-        reserved = _Reserved(self._ledger.timer(), candidate, applying, estimate)
-        exchange.state[self._state_key] = reserved
+        applying = self._rules.applying(exchange, candidate)
+        reserved: _Reserved | None = exchange.state.get(self._state_key)
+        if reserved is None:
+            if not applying:
+                return
+            estimate = estimated(exchange, self._default_output_tokens)
+            reserved = exchange.state[self._state_key] = _Reserved(estimate)
+        elif reserved.holds:
+            await self._release(reserved, {key for _, key in applying})
+        reserved.candidate = candidate
         try:
-            tightest = await self._reserve(reserved)
-        except (_Full, StoreUnavailable) as exc:
+            if applying:
+                await self._prepare(exchange, candidate)
+            told = await self._reserve(reserved, applying)
+        except PlanoError:
             await self._release(reserved)
-            if isinstance(exc, StoreUnavailable):
-                raise
-            self._tell(exchange, exc.rule, exc.standing)
-            raise self._refusal(exc.rule, exc.standing) from None
-        if tightest is not None:
-            self._tell(exchange, *tightest)
+            _tell(exchange, reserved, {})
+            raise
+        _tell(exchange, reserved, told)
 
     async def settle(self, exchange: Exchange) -> None:
         """
@@ -106,7 +134,7 @@ class Meter(ABC):
         if exchange.operation in _FREE or (reserved is None and served is None):
             return
         if reserved is None:  # no rule for the model that was expected; maybe for this one
-            reserved = _Reserved(self._ledger.timer())
+            reserved = _Reserved(_NO_TOKENS)
         used = settled(exchange, reserved.estimate, self._default_output_tokens)
         if used is None:
             await self._release(reserved)
@@ -115,24 +143,22 @@ class Meter(ABC):
             await self._move(reserved, exchange)
         if reserved.holds:
             cost = self._cost(served, used)
-            for hold in reserved.holds:
+            for hold in reserved.holds.values():
                 await self._ledger.settle(hold, cost)
 
     async def _move(self, reserved: _Reserved, exchange: Exchange) -> None:
         """Hold what applies to the model that served, and nothing else any more."""
-        names = model_names(exchange, exchange.served_by)
-        held = {hold.key: hold for hold in reserved.holds}
-        reserved.holds = [
-            held.pop(key) if key in held else Hold(key, rule.terms, 0, reserved.began)
-            for rule, key in self._rules.applying(exchange, names)
-        ]
-        for hold in held.values():
-            await self._ledger.settle(hold, 0)
+        began = min((hold.began for hold in reserved.holds.values()), default=self._ledger.timer())
+        applying = self._rules.applying(exchange, exchange.served_by)
+        await self._release(reserved, {key for _, key in applying})
+        for rule, key in applying:
+            reserved.holds.setdefault(key, Hold(key, rule.terms, 0, began))
 
-    async def _release(self, reserved: _Reserved) -> None:
-        for hold in reserved.holds:
-            await self._ledger.settle(hold, 0)
-        reserved.holds = []
+    async def _release(self, reserved: _Reserved, kept: Collection[str] = ()) -> None:
+        """Give back what is held in other accounts than *kept*."""
+        for key in [key for key in reserved.holds if key not in kept]:
+            await self._ledger.settle(reserved.holds[key], 0)
+            del reserved.holds[key]
 
     @abstractmethod
     async def _prepare(self, exchange: Exchange, candidate: Candidate | None) -> None:
@@ -143,40 +169,51 @@ class Meter(ABC):
         """*tokens* in the unit of the rules' amounts."""
 
     @abstractmethod
-    def _refusal(self, rule: Rule, standing: Standing) -> RateLimited:
+    def _refusal(self, rule: Rule, standing: Standing) -> LimitReached:
         """What the client is told."""
 
-    def _headers(self, rule: Rule, standing: Standing) -> dict[str, str]:
+    def _headers(self, standing: Standing) -> dict[str, str]:
         """What the client is told of the limit that it is closest to."""
         return {}
 
-    async def _reserve(self, reserved: _Reserved) -> tuple[Rule, Standing] | None:
+    async def _reserve(
+        self, reserved: _Reserved, applying: Sequence[tuple[Rule, str]]
+    ) -> dict[str, str]:
         """
-        Ask every account; return the one that is closest to its limit.
+        Ask every account; return the headers of the one that is closest to its limit.
 
         Raises:
-            _Full: One of them has no room.
+            LimitReached: One of them has no room.
         """
-        candidate, estimate = reserved.candidate, reserved.estimate
-        most = self._cost(candidate, estimate)
-        tightest: tuple[Rule, Standing] | None = None
-        for rule, key in reserved.applying:
+        if not applying:
+            return {}
+        candidate, estimate, holds = reserved.candidate, reserved.estimate, reserved.holds
+        now, most = self._ledger.timer(), self._cost(candidate, estimate)
+        tightest: Standing | None = None
+        for rule, key in applying:
             amount, limit = most, rule.terms.limit
             if most > limit >= self._cost(candidate, estimate._replace(output_tokens=0)):
                 amount = limit
-            hold = Hold(key, rule.terms, 0, reserved.began)
-            reserved.holds.append(hold)
-            standing = await self._ledger.reserve(hold, amount)
+            if (hold := holds.get(key)) is None:
+                hold = holds[key] = Hold(key, rule.terms, 0, now)
+            standing = await self._ledger.reserve(hold, amount, now)
             if standing is None:
                 continue
             if not standing.is_granted:
-                raise _Full(rule, standing)
-            if tightest is None or _room(standing) < _room(tightest[1]):
-                tightest = rule, standing
-        return tightest
+                raise self._refusal(rule, standing)
+            if tightest is None or _room(standing) < _room(tightest):
+                tightest = standing
+        return {} if tightest is None else self._headers(tightest)
 
-    def _tell(self, exchange: Exchange, rule: Rule, standing: Standing) -> None:
-        exchange.response_headers.update(self._headers(rule, standing))
+
+def _tell(exchange: Exchange, reserved: _Reserved, headers: dict[str, str]) -> None:
+    """Tell the client *headers*, and no more what was told of another candidate."""
+    said = exchange.response_headers
+    for name, value in reserved.told.items():
+        if said.get(name) == value:
+            del said[name]
+    reserved.told = headers
+    said.update(headers)
 
 
 def _room(standing: Standing) -> float:

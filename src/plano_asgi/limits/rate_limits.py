@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from plano_asgi.conversation import Usage
-from plano_asgi.errors import ConfigurationError, RateLimited
+from plano_asgi.errors import ConfigurationError
 from plano_asgi.exchange import Candidate, Exchange
 from plano_asgi.limits.account import Standing, Terms
+from plano_asgi.limits.brief_store import PAUSE_S, TIMEOUT_S
 from plano_asgi.limits.estimate import Estimate
 from plano_asgi.limits.ledger import RESERVATION_TTL_S, Ledger
-from plano_asgi.limits.meter import DEFAULT_OUTPUT_TOKENS, Meter
+from plano_asgi.limits.meter import DEFAULT_OUTPUT_TOKENS, LimitReached, Meter
 from plano_asgi.limits.rules import ANYONE, ModelOf, Rule, RuleBook
 from plano_asgi.limits.windows import RollingWindow
 from plano_asgi.stores.base import Store
@@ -42,8 +43,8 @@ class RateLimit:
     So many tokens of *model*, input and output together, in any span of one *unit*.
 
     Args:
-        model: The upstream's model id (``gpt-4o``), ``provider/model``, or a pattern with ``*``;
-            never an alias.
+        model: The upstream's model id (``gpt-4o``), ``provider/model``, the name that the model is
+            configured under, or a pattern with ``*``; never an alias.
         selector: Whose; ``None``: everybody's together.
     """
 
@@ -55,8 +56,8 @@ class RateLimit:
 
 class RateLimits(Meter):
     """
-    Keeps *limits*: a step that reserves a request's tokens, or refuses it with 429, and with
-    ``settle`` the finalizer that counts what it really used, or nothing if nothing came of it.
+    Keeps *limits*: reserves a request's tokens before a model is tried, or refuses it with 429,
+    and counts at its end what it really used, or nothing if nothing came of it.
 
     The identity that ``auth=`` vouches for names the caller; a limit's header does only where
     there is none, and callers that neither names share one limit. A limit for one caller takes the
@@ -71,6 +72,8 @@ class RateLimits(Meter):
         default_output_tokens: Reserved for an answer to which the request sets no bound.
         reservation_ttl_s: After which a reservation whose process died is given up.
         on_outage: While the store is down: "allow" everything, or "refuse" it with a 503.
+        store_timeout_s: For how long a shared store may be silent before it counts as down.
+        store_pause_s: How long a store that is down is left alone; then one request tries it.
         timer: The clock, Unix seconds.
 
     Raises:
@@ -86,11 +89,19 @@ class RateLimits(Meter):
         default_output_tokens: int = DEFAULT_OUTPUT_TOKENS,
         reservation_ttl_s: float = RESERVATION_TTL_S,
         on_outage: Literal["allow", "refuse"] = "allow",
+        store_timeout_s: float = TIMEOUT_S,
+        store_pause_s: float = PAUSE_S,
         timer: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(
             RuleBook([_rule(limit, reservation_ttl_s) for limit in limits]),
-            Ledger(store, on_outage=on_outage, timer=timer),
+            Ledger(
+                store,
+                on_outage=on_outage,
+                timeout_s=store_timeout_s,
+                pause_s=store_pause_s,
+                timer=timer,
+            ),
             model_of=model_of,
             default_output_tokens=default_output_tokens,
         )
@@ -101,22 +112,20 @@ class RateLimits(Meter):
     def _cost(self, candidate: Candidate | None, tokens: Usage | Estimate) -> int:
         return tokens.input_tokens + tokens.output_tokens
 
-    def _refusal(self, rule: Rule, standing: Standing) -> RateLimited:
+    def _refusal(self, rule: Rule, standing: Standing) -> LimitReached:
         if standing.retry_after_s is None:
             text = f"The request is larger than the limit of {rule.title}."
         else:
             text = f"The limit of {rule.title} is reached: {standing.remaining} are left."
-        return RateLimited(text, retry_after_s=standing.retry_after_s)
+        headers = self._headers(standing)
+        return LimitReached(text, retry_after_s=standing.retry_after_s, headers=headers)
 
-    def _headers(self, rule: Rule, standing: Standing) -> dict[str, str]:
-        headers = {
+    def _headers(self, standing: Standing) -> dict[str, str]:
+        return {
             "x-ratelimit-limit-tokens": str(standing.limit),
             "x-ratelimit-remaining-tokens": str(standing.remaining),
             "x-ratelimit-reset-tokens": f"{standing.reset_s:.3f}s",
         }
-        if not standing.is_granted and standing.retry_after_s is None:
-            headers["x-should-retry"] = "false"
-        return headers
 
 
 def _rule(limit: RateLimit, ttl_s: float) -> Rule:

@@ -14,12 +14,16 @@ from plano_asgi.errors import ConfigurationError, PlanoError
 from plano_asgi.exchange import Candidate, Exchange
 from plano_asgi.identities import identity_name
 from plano_asgi.limits.account import Terms
+from plano_asgi.pricing import prefix_of
 
 ANYONE = "*"
 _MAX_MODELS = 4_096
 
 ModelOf: TypeAlias = Callable[[str | None], Candidate | None]
 """The model that a client's model name stands for, for limits that are asked before routing."""
+
+NameOf: TypeAlias = Callable[[Candidate], str]
+"""What clients may call a model that is configured under a name of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +32,7 @@ class Rule:
     One limit.
 
     Args:
-        model: A model id, ``provider/model``, or a pattern with ``*``.
+        model: A model id, ``provider/model``, a configured name, or a pattern with ``*``.
         who: ``"*"``: every caller has this much. A name: this caller has. ``None``: all together.
         header: Names callers for whom no identity vouches.
         terms: How much, in the meter's unit, in which time.
@@ -61,7 +65,8 @@ class RuleBook:
     """
 
     rules: Sequence[Rule]
-    _by_model: dict[tuple[str, ...], tuple[Rule, ...]] = field(default_factory=dict)
+    name_of: NameOf | None = None
+    _by_model: dict[Candidate | str | None, tuple[Rule, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         seen: set[tuple[object, ...]] = set()
@@ -71,13 +76,18 @@ class RuleBook:
                 raise ConfigurationError(f"there are two limits of the kind: {rule.title}")
             seen.add(mark)
 
-    def applying(self, exchange: Exchange, names: tuple[str, ...]) -> list[tuple[Rule, str]]:
-        """The rules for a model of these *names*, each with the key of the caller's account."""
-        if (rules := self._by_model.get(names)) is None:
+    def applying(self, exchange: Exchange, candidate: Candidate | None) -> list[tuple[Rule, str]]:
+        """
+        The rules for *candidate*, each with the key of the caller's account. Where nobody knows
+        the model, for what the client calls it.
+        """
+        model = exchange.model if candidate is None else candidate
+        if (rules := self._by_model.get(model)) is None:
+            names = self._names(model)
             rules = tuple(rule for rule in self.rules if _matches(rule.model, names))
             if len(self._by_model) >= _MAX_MODELS:  # clients may send any name
                 self._by_model.clear()
-            self._by_model[names] = rules
+            self._by_model[model] = rules
         if not rules:
             return []
         identity = identity_name(exchange.identity)
@@ -92,12 +102,16 @@ class RuleBook:
             return found
         return [pair for pair in found if pair[0].who != ANYONE or pair[0].family not in named]
 
+    def called(self, candidate: Candidate) -> str:
+        """The name that *candidate* is configured under; its id where nobody knows."""
+        return candidate.model if self.name_of is None else self.name_of(candidate)
 
-def model_names(exchange: Exchange, candidate: Candidate | None) -> tuple[str, ...]:
-    """What *candidate* may be called by; where nobody knows it, what the client calls it."""
-    if candidate is not None:
-        return candidate.model, candidate.name
-    return () if exchange.model is None else (exchange.model,)
+    def _names(self, model: Candidate | str | None) -> tuple[str, ...]:
+        """Whatever *model* may be called in a rule."""
+        if not isinstance(model, Candidate):
+            return () if model is None else (model,)
+        prefixed = f"{prefix_of(model.provider)}/{model.model}"
+        return model.model, model.name, prefixed, self.called(model)
 
 
 def expected_candidate(exchange: Exchange, model_of: ModelOf | None) -> Candidate | None:

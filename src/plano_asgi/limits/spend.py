@@ -11,27 +11,28 @@ from typing import Literal
 import structlog
 
 from plano_asgi.conversation import Usage
-from plano_asgi.errors import ConfigurationError, Forbidden, RateLimited
+from plano_asgi.errors import ConfigurationError, Forbidden
 from plano_asgi.exchange import Candidate, Exchange
 from plano_asgi.limits.account import Standing, Terms
+from plano_asgi.limits.brief_store import PAUSE_S, TIMEOUT_S
 from plano_asgi.limits.estimate import Estimate
 from plano_asgi.limits.ledger import RESERVATION_TTL_S, Ledger
-from plano_asgi.limits.meter import DEFAULT_OUTPUT_TOKENS, Meter
+from plano_asgi.limits.meter import DEFAULT_OUTPUT_TOKENS, LimitReached, Meter
 from plano_asgi.limits.rules import ANYONE, ModelOf, Rule, RuleBook
 from plano_asgi.limits.windows import CalendarWindow, RollingWindow, Window
 from plano_asgi.pricing import Prices
 from plano_asgi.stores.base import Store
 
 _NANO = 1_000_000_000  # accounts are kept in whole billionths of a dollar
-_PATIENCE_S = 60.0  # clients that try again by themselves wait no longer
 _MAX_NAMED = 1_000
 _log = structlog.get_logger("plano_asgi")
 
 
-class BudgetSpent(RateLimited):
+class BudgetSpent(LimitReached):
     """A spend budget has no room for the request."""
 
     code = "insufficient_quota"
+    patience_s = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +55,8 @@ class SpendBudget:
 
 class SpendBudgets(Meter):
     """
-    Keeps *budgets*: a step that reserves what a request may cost, or refuses it with 429
-    (``insufficient_quota``), and with ``settle`` the finalizer that counts what it did cost.
+    Keeps *budgets*: reserves what a request may cost before a model is tried, or refuses it with
+    429 (``insufficient_quota``), and counts at its end what it did cost.
 
     Callers without identity share one budget. A budget is exceeded only by what requests in flight
     cost beyond what was reserved for them.
@@ -64,8 +65,9 @@ class SpendBudgets(Meter):
         prices: Of models; call its ``load`` when the process starts.
         unknown_price: For a model whose price is not known: "refuse" the request (403), or count
             it as "zero". Either is logged once per model.
-        model_of, default_output_tokens, reservation_ttl_s, timer: As for ``RateLimits``.
         on_outage: While the store is down: "refuse" everything with a 503, or "allow" it.
+        model_of, default_output_tokens, reservation_ttl_s, store_timeout_s, store_pause_s, timer:
+            As for ``RateLimits``.
 
     Raises:
         ConfigurationError: Budgets that contradict each other, or are none.
@@ -82,11 +84,19 @@ class SpendBudgets(Meter):
         default_output_tokens: int = DEFAULT_OUTPUT_TOKENS,
         reservation_ttl_s: float = RESERVATION_TTL_S,
         on_outage: Literal["allow", "refuse"] = "refuse",
+        store_timeout_s: float = TIMEOUT_S,
+        store_pause_s: float = PAUSE_S,
         timer: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(
             RuleBook([_rule(budget, reservation_ttl_s) for budget in budgets]),
-            Ledger(store, on_outage=on_outage, timer=timer),
+            Ledger(
+                store,
+                on_outage=on_outage,
+                timeout_s=store_timeout_s,
+                pause_s=store_pause_s,
+                timer=timer,
+            ),
             model_of=model_of,
             default_output_tokens=default_output_tokens,
         )
@@ -97,7 +107,8 @@ class SpendBudgets(Meter):
     async def _prepare(self, exchange: Exchange, candidate: Candidate | None) -> None:
         await self._prices.load()
         if candidate is not None:
-            if self._prices.price(candidate.provider, candidate.model) is not None:
+            called = self._rules.called(candidate)
+            if self._prices.price(candidate.provider, candidate.model, called) is not None:
                 return
             name = candidate.name
         else:
@@ -114,23 +125,19 @@ class SpendBudgets(Meter):
         if candidate is None:
             return 0
         usage = tokens if isinstance(tokens, Usage) else tokens.usage()
-        usd = self._prices.usd(candidate.provider, candidate.model, usage)
+        called = self._rules.called(candidate)
+        usd = self._prices.usd(candidate.provider, candidate.model, usage, called)
         if usd is None:
             self._name(candidate.name)
             return 0
         return ceil(usd * _NANO)
 
-    def _refusal(self, rule: Rule, standing: Standing) -> RateLimited:
+    def _refusal(self, rule: Rule, standing: Standing) -> LimitReached:
         if standing.retry_after_s is None:
             text = f"The request may cost more than the budget of {rule.title}."
         else:
             text = f"The budget of {rule.title} has no room for what the request may cost."
         return BudgetSpent(text, retry_after_s=standing.retry_after_s)
-
-    def _headers(self, rule: Rule, standing: Standing) -> dict[str, str]:
-        if standing.is_granted or (standing.retry_after_s or _PATIENCE_S + 1) <= _PATIENCE_S:
-            return {}
-        return {"x-should-retry": "false"}
 
     def _name(self, model: str) -> None:
         """Log, once for each, a model that has no price."""

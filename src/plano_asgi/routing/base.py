@@ -12,7 +12,10 @@ from typing import TypeAlias
 
 from plano_asgi.exchange import Candidate, Exchange, Route
 
-__all__ = ["Candidate", "Route", "RouteRule"]
+__all__ = ["RULES_KEY", "Candidate", "Route", "RouteRule"]
+
+RULES_KEY = "routing.rules"
+"""Where ``Exchange.state`` holds rules that the request itself brings, asked after all others."""
 
 RouteRule: TypeAlias = Callable[[Exchange], Awaitable[Route | None]]
 """``None`` passes the exchange on to the next rule."""

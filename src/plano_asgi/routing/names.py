@@ -16,14 +16,17 @@ import random
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from plano_asgi.errors import AmbiguousModel, ConfigurationError, ModelNotFound, RequestError
 from plano_asgi.exchange import Candidate, Route
+from plano_asgi.pricing import prefix_of
 
 WILDCARD = "*"
 _NO_MODEL = frozenset({"", "none"})
 _LONGEST_HINTED = 128
+_MAX_MEANINGS = 4096  # names remembered
 _FAMILY = re.compile(r"[a-z]{3,20}(?=-)")
 
 
@@ -143,6 +146,11 @@ class Names:
         self._aliases = dict(aliases)
         self._check_aliases()
         self._listed = {info.id: info for info in self._list()}
+        self._meanings = lru_cache(_MAX_MEANINGS)(self._meant)
+
+    def is_alias(self, name: str | None) -> bool:
+        """Whether *name* is an alias of ours."""
+        return name in self._aliases
 
     def serves(self, candidate: Candidate) -> bool:
         """Whether *candidate* is (still) configured, by its own name or a wildcard's."""
@@ -193,7 +201,9 @@ class Names:
         The names of all models that *name* may lead to: full and bare ones, of every target of an
         alias and of its fallbacks, or of the default; empty if there are none.
         """
-        name = (name or "").strip()
+        return self._meanings((name or "").strip())
+
+    def _meant(self, name: str) -> tuple[str, ...]:
         if name in self._aliases:
             alias = self._aliases[name]
             models = [target.model for target in alias.targets] + list(alias.fallbacks)
@@ -207,7 +217,11 @@ class Names:
         else:
             found, below = [self._find(name) or self._default], []
         candidates = [c for entry in found if entry is not None for c in entry.route.candidates]
-        names = [spelled for c in candidates for spelled in (c.name, c.model)]
+        names = [
+            spelled
+            for c in candidates
+            for spelled in (c.name, f"{prefix_of(c.provider)}/{c.model}", c.model)
+        ]
         return tuple(dict.fromkeys([*names, *below]))
 
     def models(self) -> list[ModelInfo]:
