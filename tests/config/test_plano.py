@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from asgi_drive import drive
+from gateway_build import gateway
+from memory_transport import answer
 from plano_asgi.attempts import RetryPolicy
 from plano_asgi.config import ConfigError, Model, Plano
 from plano_asgi.errors import ConfigurationError
@@ -46,9 +49,40 @@ def test_models_of_one_account_share_a_provider_and_a_second_account_does_not() 
         ],
         environ={},
     )
-    assert list(plano.providers) == ["openai", "openai-2"]
+    assert list(plano.providers) == ["openai", "openai~2"]
     candidates = plano.names.resolve("openai/gpt-4o").candidates
-    assert [c.provider for c in candidates] == ["openai", "openai-2"]
+    assert [c.provider for c in candidates] == ["openai", "openai~2"]
+
+
+@pytest.mark.anyio
+async def test_what_the_header_says_of_a_second_account_may_be_sent() -> None:
+    """And leads to that account alone, of a model or of a wildcard; no list shows it."""
+    plano, transport = gateway(
+        answer({"object": "list", "data": []}),
+        models=[
+            Model("openai/gpt-4o", api_key="one-key"),
+            Model("openai/gpt-4o", name="eu", api_key="two-key"),
+            Model("groq/*", api_key="one-key"),
+            Model("groq/*", api_key="two-key"),
+        ],
+    )
+    for name in ("openai~2/gpt-4o", "groq~2/llama-3.3-70b"):
+        found = await drive(plano, "/v1/embeddings", {"model": name, "input": "hi"})
+        assert (found.status, found.headers["x-plano-model"]) == (200, name)
+        assert transport.requests[-1].headers["authorization"] == "Bearer two-key"
+        (candidate,) = plano.names.resolve(name).candidates
+        assert candidate.name == name
+    listed = [info.id for info in plano.names.models()]
+    assert {"openai/gpt-4o", "eu"} <= set(listed)
+    assert not [name for name in listed if "~" in name]
+    assert len(plano.names.resolve("gpt-4o").candidates) == 2
+    assert plano.names.name_of(plano.names.resolve("eu").candidates[0]) == "eu"
+
+
+def test_the_mark_of_a_second_account_is_no_part_of_a_prefix() -> None:
+    """A key tells its prefix."""
+    with pytest.raises(ConfigurationError, match="has no '~'"):
+        Plano([Model("my~house/llama", interface="openai_compatible")], environ={})
 
 
 @pytest.mark.parametrize("name", ["gpt-4o", "/gpt-4o", "openai/", ""])

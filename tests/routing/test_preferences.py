@@ -12,6 +12,7 @@ from plano_asgi.errors import ConfigurationError, ModelNotFound, RequestError
 from plano_asgi.exchange import Exchange
 from plano_asgi.routing.decision import Decision
 from plano_asgi.routing.metric_sources import Rates
+from plano_asgi.routing.names import Alias, ModelEntry, Names, Target
 from plano_asgi.routing.preferences import Preferences, RoutePreference
 from plano_asgi.routing.ranking import Ranking
 from plano_asgi.routing.selectors import Selection, TextSelector, Unreadable
@@ -242,6 +243,35 @@ async def test_dialects_share_decisions() -> None:
     await rule(exchange_of("anthropic.messages", body))
     await rule(exchange_of("openai.responses", {"model": "gpt-4o", "input": "hi"}))
     assert selector.asked == 1
+
+
+@pytest.mark.anyio
+async def test_an_alias_is_drawn_for_each_request_of_a_turn() -> None:
+    """The route is kept, not the target: half of the traffic stays half of it."""
+    entries = [
+        ModelEntry(name=f"mistral/{m}", provider="mistral", model=m, prefix="mistral")
+        for m in ("a", "b", "own")
+    ]
+    half = Alias(targets=(Target(model="mistral/a"), Target(model="mistral/b")))
+    selector = FixedSelector("chat")
+    rule = rule_of(
+        selector, preference("chat", "half"), names=Names(entries, aliases={"half": half})
+    )
+    served = {(await candidates(rule, chat_exchange(model="mistral/own")))[0] for _ in range(60)}
+    assert served == {"mistral/a", "mistral/b"}
+    assert selector.asked == 1
+
+
+@pytest.mark.anyio
+async def test_the_order_of_a_turn_is_kept() -> None:
+    """Prices that change in the middle of a tool loop do not move it to another model."""
+    cheap = preference("cheap", "anthropic/claude", "openai/gpt-5", selection_policy="cheapest")
+    prices = Prices(**{"openai/gpt-5": 1.0, "anthropic/claude": 3.0})
+    rule = rule_of(FixedSelector("cheap"), cheap, ranking=Ranking(cost=prices))
+    assert (await candidates(rule, chat_exchange()))[0] == "openai/gpt-5"
+    prices.prices["openai/gpt-5"] = 9.0
+    assert (await candidates(rule, chat_exchange()))[0] == "openai/gpt-5"
+    assert (await candidates(rule, chat_exchange("something else")))[0] == "anthropic/claude"
 
 
 @pytest.mark.anyio

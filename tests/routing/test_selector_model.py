@@ -13,6 +13,7 @@ from plano_asgi.errors import ConfigurationError
 from plano_asgi.exchange import Exchange
 from plano_asgi.routing.selectors import ModelSelector, Unreadable
 from plano_asgi.routing.selectors.model_answer import read_routes
+from plano_asgi.routing.selectors.token_bound import tokens_at_most
 from routing_fakes import RoutingModel, preference
 
 ROUTES = (preference("code"), preference("travel", description="flights & hotels </routes>"))
@@ -87,13 +88,9 @@ async def test_examples_are_shown() -> None:
 async def test_prompt_is_never_over_the_limit(char: str) -> None:
     """Half a megabyte in one turn is trimmed head and tail, whatever its characters cost."""
     model = RoutingModel("{}")
-    selector = ModelSelector(
-        model, "m", context_tokens=1000, bytes_per_token=4, max_answer_tokens=100
-    )
+    selector = ModelSelector(model, "m", context_tokens=2000, max_answer_tokens=100)
     await selector.select(conversation("before", "then", char * 250_000 + "!"), ROUTES)
-    size = len(model.prompt.encode("utf-8", "surrogatepass"))
-    assert size <= (1000 - 100) * 4
-    assert size > 3000
+    assert 1700 < tokens_at_most(model.prompt) <= 2000 - 100
     (turn,) = shown(model.prompt)
     assert turn["content"].endswith("!")
     assert "…" in turn["content"]
@@ -136,9 +133,9 @@ def test_bounds_are_checked() -> None:
 
 def test_routes_must_leave_room_for_a_conversation() -> None:
     """Found at the start, not by every request."""
-    selector = ModelSelector(RoutingModel(""), "m", context_tokens=1000)
+    selector = ModelSelector(RoutingModel(""), "m", context_tokens=1200)
     selector.check(ROUTES)
-    with pytest.raises(ConfigurationError, match="context of 1000 tokens"):
+    with pytest.raises(ConfigurationError, match="context of 1200 tokens"):
         selector.check((preference("a", description="x" * 2000),))
 
 
@@ -190,6 +187,26 @@ NAMES = ("A", "B", "it's", "Code review")
         ("A", ("A",)),
         ('"A"', ("A",)),
         ("[]", ()),
+        ('["A"]', ("A",)),
+        ('```json\n["B", "A"]\n```', ("B", "A")),
+        ('["other"]', ()),
+        ("code review", ("Code review",)),
+        ("**Code review**.", ("Code review",)),
+        ("[A]", ("A",)),
+        ("None", ()),
+        ("null", ()),
+        ('"no route"', ()),
+        ('{"name": "A", "parameters": {}}', ("A",)),
+        ('{"route": "A, B"}', ("A", "B")),
+        ("{'route': ['it's']}", ("it's",)),
+        ("{'route': ['it's', 'A']}", ("it's", "A")),
+        ("{route: ['A']}", ("A",)),
+        ('{"route": ["A",]}', ("A",)),
+        ('thinking aloud </think>{"route": "A"}', ("A",)),
+        ("The answer is Code review.", ("Code review",)),
+        ("The best route is code review, since code is shown.", ("Code review",)),
+        ('I would take "code review" here', ("Code review",)),
+        ("Route: **Code review**", ("Code review",)),
     ],
 )
 def test_answers_are_read_tolerantly(text: str, routes: tuple[str, ...]) -> None:
@@ -197,7 +214,25 @@ def test_answers_are_read_tolerantly(text: str, routes: tuple[str, ...]) -> None
     assert read_routes(text, NAMES) == routes
 
 
-@pytest.mark.parametrize("text", ['{"route": ["A"', "I cannot decide.", "A or B", "{" * 5000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"route": ["A"',
+        '{"route": ["Code review',
+        "I cannot decide.",
+        "A or B",
+        "{" * 5000,
+        "<think>perhaps the route is code review",
+        "The answer is not code review.",
+        "It isn't code review.",
+        "code reviews",
+        "barcode review",
+        "code review-board",
+        "A better one would be this.",
+        "This looks like a code review of some kind",
+        "Either code review, or it's",
+    ],
+)
 def test_what_is_no_answer_is_an_error(text: str) -> None:
     """Truncated JSON and prose are told from "no route"; the error shows nothing of them."""
     with pytest.raises(Unreadable, match="not what was asked for"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,13 +33,16 @@ from plano_asgi.config.state import build_state
 from plano_asgi.config.support import unsupported
 from plano_asgi.config.telemetry import build_telemetry, local_telemetry
 from plano_asgi.errors import ConfigurationError
+from plano_asgi.exchange import Exchange
 from plano_asgi.gateway.auth import ApiKeys
 from plano_asgi.gateway.gateway import Gateway, Limits
 from plano_asgi.providers.base import UpstreamProvider
 from plano_asgi.providers.catalogue import KNOWN_MODELS
 from plano_asgi.providers.profiles import PROFILES
+from plano_asgi.routing.base import RULES_KEY
 from plano_asgi.routing.names import Alias, ModelEntry, Names, Target
 from plano_asgi.routing.preferences import Preferences, RoutePreference
+from plano_asgi.routing.preferences_field import FIELD
 from plano_asgi.routing.selectors.base import Selector
 from plano_asgi.routing.selectors.callable import Choose
 from plano_asgi.routing.selectors.text_backed import TextSelector
@@ -101,11 +105,15 @@ class Plano(Gateway):
             aliases={name: _alias(value) for name, value in (aliases or {}).items()},
             known=KNOWN_MODELS,
         )
-        if preferences or selector is not None:
+        steps = options.get("steps", ())
+        if not any(map(_takes_preferences, steps)):
             chosen = selector or local_selector([entry.examples for entry in preferences])
             routing = Preferences(preferences, chosen or TextSelector(), names=names)
-            options["steps"] = [routing.take_field, *options.get("steps", ())]
-            options["rules"] = [*options.get("rules", ()), routing]
+            if preferences or selector is not None:
+                options["steps"] = [routing.take_field, *steps]
+                options["rules"] = [*options.get("rules", ()), routing]
+            else:  # a request may bring its own, which no upstream should see
+                options["on_fields"] = {FIELD: partial(_bring, routing)}
         super().__init__(providers=built, names=names, **options)
 
     @classmethod
@@ -123,6 +131,8 @@ class Plano(Gateway):
         Args:
             allow_unsupported: Serve although the file asks for safety features (guards, filters,
                 rate limits) that this version does not enforce. Off: that is an error, by name.
+            **options: As for ``Plano``, but for *models* and *aliases*. What is given here wins;
+                steps, rules, finalizers, shapers, resources and meters are added to the file's.
 
         Raises:
             ConfigError: Everything that is wrong with the file, each with path and value.
@@ -144,6 +154,8 @@ class Plano(Gateway):
     ) -> Self:
         """Build from a configuration already read with ``load_config``. Raises as ``from_yaml``."""
         environ = os.environ if environ is None else environ
+        if fixed := options.keys() & {"models", "aliases"}:
+            raise ConfigurationError(f"{', '.join(sorted(fixed))}: a file says these itself")
         left_out = unsupported(config)
         refused = [issue for issue in left_out if issue.severity == "refuse"]
         if refused and not allow_unsupported:
@@ -159,7 +171,9 @@ class Plano(Gateway):
             "models": models,
             "aliases": {name: alias_from_entry(a) for name, a in config.model_aliases.items()},
             "environ": {},  # a file says itself which variables it reads
+            "providers": options.pop("providers", None),
         }
+        choosing = {name: options.pop(name, None) for name in ("preferences", "selector")}
         plain = _options_from(config)
         built = None if "telemetry" in options else build_telemetry(config, environ)
         if built is not None:
@@ -169,7 +183,7 @@ class Plano(Gateway):
         plain["breaker"] = circuits  # of both: what is down is down for whoever asks
         # What guards and memory ask is asked of the same models, and not guarded itself.
         asking = Plano(**models_and_names, **_without_door(plain | options))
-        described = _request_side(config, asking)
+        described = _request_side(config, asking, choosing)
         for name in _PARTS:
             described[name] = [*described.get(name, ()), *options.pop(name, ())]
         plano = cls(**models_and_names, **plain | described | options)
@@ -221,10 +235,15 @@ _INNER = ("retry", "breaker", "limits", "transports", "telemetry")
 _PARTS = ("steps", "rules", "finalizers", "resources", "meters", "shapers")
 
 
-def _request_side(config: PlanoConfig, asking: Gateway) -> dict[str, Any]:
-    """The filters, guards and memory that a file describes."""
+def _request_side(
+    config: PlanoConfig, asking: Gateway, choosing: Mapping[str, Any]
+) -> dict[str, Any]:
+    """
+    The routing, filters, guards and memory that a file describes; *choosing* has the preferences
+    and the selector that are given beside it.
+    """
     options: dict[str, Any] = {}
-    parts = build_routing(config, asking)
+    parts = build_routing(config, asking, **choosing)
     add_sessions(config, asking, parts)
     options |= {name: getattr(parts, name) for name in _PARTS if hasattr(parts, name)}
     options["shapers"] = build_shapers(config, asking)
@@ -237,7 +256,7 @@ def _request_side(config: PlanoConfig, asking: Gateway) -> dict[str, Any]:
         options["guards"] = chains
     if config.state_storage is not None:
         options["state"] = build_state(config.state_storage)
-    if meters := build_meters(config, asking.names):
+    if meters := build_meters(config, asking.names, parts.cost):
         options["meters"] = meters
     if config.response_cache is not None:
         options["cache"] = build_cache(config.response_cache)
@@ -261,6 +280,15 @@ def _key_name(key: str) -> str:
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+async def _bring(routing: Preferences, exchange: Exchange) -> None:
+    await routing.take_field(exchange)
+    exchange.state[RULES_KEY] = (routing,)
+
+
+def _takes_preferences(step: object) -> bool:
+    return isinstance(getattr(step, "__self__", None), Preferences)
 
 
 def _alias(value: str | Alias) -> Alias:

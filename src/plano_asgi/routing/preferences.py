@@ -12,6 +12,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Any, NamedTuple
 
 import anyio
 import structlog
@@ -88,7 +89,7 @@ class Preferences:
         self._names = names
         self._ranking = ranking or Ranking()
         self._timeout_s = timeout_s
-        self._cache: TTLCache[bytes, Decision] = TTLCache(cache_size, cache_ttl_s, timer)
+        self._cache: TTLCache[bytes, _Choice] = TTLCache(cache_size, cache_ttl_s, timer)
         self._health = _Health(max_failures, pause_s, timer)
         self._limits = limits or FieldLimits()
         self._timer = timer
@@ -159,15 +160,15 @@ class Preferences:
             return Decision(outcome="none", reason="no preferences offered")
         key = _key(turns, preferences) if self._selector.is_cacheable else b""
         if key and (kept := self._cache.get(key)) is not None:
-            return replace(kept, cached=True)
+            return self._made(kept, cached=True)
         try:
             found = await self._asked(exchange, preferences)
         except _Failed as exc:
             return Decision(outcome="failed", reason=str(exc), selector=self._selector.name)
-        made = self._made(found, preferences)
+        choice = self._choice(found, preferences)
         if key and self._cache.maxsize:
-            self._cache[key] = made
-        return made
+            self._cache[key] = choice
+        return self._made(choice)
 
     async def _asked(
         self, exchange: Exchange, preferences: tuple[RoutePreference, ...]
@@ -199,22 +200,34 @@ class Preferences:
         )
         return _Failed(f"routing failed: {why}")
 
-    def _made(self, found: Selection, preferences: tuple[RoutePreference, ...]) -> Decision:
+    def _choice(self, found: Selection, preferences: tuple[RoutePreference, ...]) -> _Choice:
+        """What holds for a turn: the route, and its models in their order of now."""
         chosen = next((p for p in preferences if p.name == found.route), None)
-        said_by = self._selector.name
         if chosen is None:
+            return _Choice(found)
+        known_as = {model: self._names.meant(model) for model in chosen.models}
+        models = self._ranking.rank(tuple(known_as), chosen.prefer, known_as=known_as)
+        return _Choice(found, models)
+
+    def _made(self, choice: _Choice, *, cached: bool = False) -> Decision:
+        """
+        *choice* for one request: an alias draws among its targets for each, as it does for those
+        that name it themselves.
+        """
+        found = choice.found
+        told: dict[str, Any] = {
+            "selector": self._selector.name,
+            "score": found.score,
+            "cached": cached,
+        }
+        if not choice.models:
             reason = f"no preference fits ({found.note})" if found.note else "no preference fits"
-            return Decision(outcome="none", reason=reason, selector=said_by, score=found.score)
-        places = {model: self._names.resolve(model).candidates for model in chosen.models}
-        known_as = {model: _known_as(model, places[model]) for model in places}
-        models = self._ranking.rank(tuple(places), chosen.prefer, known_as=known_as)
-        return Decision(
-            outcome="route",
-            route=chosen.name,
-            ranked=tuple(Ranked(model=model, candidates=places[model]) for model in models),
-            selector=said_by,
-            score=found.score,
-        )
+            return Decision(outcome="none", reason=reason, **told)
+        ranked = (Ranked(model=name, candidates=self._places(name)) for name in choice.models)
+        return Decision(outcome="route", route=found.route, ranked=tuple(ranked), **told)
+
+    def _places(self, model: str) -> tuple[Candidate, ...]:
+        return self._names.resolve(model).candidates
 
     def _own(self, exchange: Exchange, *, needed: bool) -> Route:
         """The request's own model; empty if it names none, there is no default, and no need."""
@@ -259,6 +272,13 @@ class Preferences:
         raise RequestError(f"'{path}': {ModelNotFound(model)}", param=path)
 
 
+class _Choice(NamedTuple):
+    """A selector's answer with the chosen preference's models, best first; none if none fits."""
+
+    found: Selection
+    models: tuple[str, ...] = ()
+
+
 class _Failed(Exception):
     """The selector gave no answer; the text is the reason."""
 
@@ -295,10 +315,3 @@ def _key(turns: Sequence[Turn], preferences: tuple[RoutePreference, ...]) -> byt
     """One conversation turn, among these routes."""
     routes = [[p.name, p.description, p.models, p.examples, p.prefer] for p in preferences]
     return hashlib.sha256(dumps([routes, turns])).digest()
-
-
-def _known_as(model: str, candidates: Sequence[Candidate]) -> tuple[str, ...]:
-    """Other names that data sources may know *model* by."""
-    full = (candidate.name for candidate in candidates)
-    bare = (candidate.model for candidate in candidates)
-    return tuple(dict.fromkeys((*full, *bare)))

@@ -6,7 +6,7 @@ Look-ups are synchronous and cheap. Whoever fetches does so in the background (`
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -48,7 +48,7 @@ class LatencySource(Protocol):
         ...
 
 
-def by_name(table: Mapping[str, Rates], model: str) -> Rates | None:
-    """*model* in *table*: its whole name, else what follows the first ``/``."""
-    found = table.get(model)
-    return found if found is not None else table.get(model.partition("/")[2])
+def by_name(look_up: Callable[[str], Rates | None], model: str) -> Rates | None:
+    """What *look_up* has for *model*: under its whole name, else what follows the first ``/``."""
+    found = look_up(model)
+    return found if found is not None else look_up(model.partition("/")[2])

@@ -32,23 +32,21 @@ def read_models_dev(data: bytes, aliases: Mapping[str, str] = _NO_ALIASES) -> di
     Raises:
         ValueError: Not such a catalogue.
     """
-    table: dict[str, Rates] = {}
-    bare: dict[str, Rates] = {}
+    table = _Table(aliases)
     for provider, entry in _object(loads(data), "catalogue").items():
         models = entry.get("models") if isinstance(entry, dict) else None
         for key, model in (models if isinstance(models, dict) else {}).items():
             cost = model.get("cost") if isinstance(model, dict) else None
             if (rates := _rates(cost, "input", "output", ("cache_read",))) is not None:
-                name = f"{provider}/{key}"
-                table[aliases.get(name, name)] = rates
-                bare.setdefault(aliases.get(key, key), rates)
-    return _some({**bare, **table})
+                table.add(rates, f"{provider}/{key}", key)
+    return table.read()
 
 
 def read_digitalocean(data: bytes, aliases: Mapping[str, str] = _NO_ALIASES) -> dict[str, Rates]:
     """
-    DigitalOcean's model catalogue. Keys are the catalogue's ids; prices that it calls "per
-    million" are per token. Models without pricing are left out.
+    DigitalOcean's model catalogue. Keys are ``creator/id``, the creator in lower case, and the id
+    where it is free; prices that it calls "per million" are per token. Models without pricing are
+    left out.
 
     Args:
         aliases: Key in the catalogue -> the model's name here.
@@ -59,7 +57,7 @@ def read_digitalocean(data: bytes, aliases: Mapping[str, str] = _NO_ALIASES) -> 
     models = _object(loads(data), "catalogue").get("data")
     if not isinstance(models, list):
         raise ValueError("the catalogue has no list 'data'")
-    table: dict[str, Rates] = {}
+    table = _Table(aliases)
     for model in models:
         if not isinstance(model, dict) or not isinstance(key := model.get("model_id"), str):
             continue
@@ -72,8 +70,38 @@ def read_digitalocean(data: bytes, aliases: Mapping[str, str] = _NO_ALIASES) -> 
                     pricing, ("cache_read_input_price_per_million", "input_cache_read")
                 ),
             )
-            table[aliases.get(key, key)] = _per_million(rates)
-    return _some(table)
+            creator = model.get("creator")
+            name = f"{creator.lower()}/{key}" if isinstance(creator, str) and creator else key
+            table.add(_per_million(rates), name, key)
+    return table.read()
+
+
+class _Table:
+    """Rates by name. What *aliases* name wins over what the catalogue calls so."""
+
+    def __init__(self, aliases: Mapping[str, str]) -> None:
+        self._aliases = aliases
+        self._bare: dict[str, Rates] = {}
+        self._full: dict[str, Rates] = {}
+        self._aliased: dict[str, Rates] = {}
+
+    def add(self, rates: Rates, name: str, bare: str) -> None:
+        """The rates of the model *name*; of several *bare* ones the first counts."""
+        for key, table in ((name, self._full), (bare, self._bare)):
+            if (alias := self._aliases.get(key)) is not None:
+                self._aliased.setdefault(alias, rates)
+            else:
+                table.setdefault(key, rates)
+
+    def read(self) -> dict[str, Rates]:
+        """
+        Raises:
+            ValueError: There are none. An error document is JSON as well: no prices at all is a
+                failure, never a new truth.
+        """
+        if not (found := {**self._bare, **self._full, **self._aliased}):
+            raise ValueError("the catalogue holds no prices")
+        return found
 
 
 def _rates(cost: Any, input: str, output: str, cached: tuple[str, ...]) -> Rates | None:
@@ -110,10 +138,3 @@ def _object(value: Any, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"the {what} is not a JSON object")
     return value
-
-
-def _some(table: dict[str, Rates]) -> dict[str, Rates]:
-    # An error document is JSON as well: no prices at all is a failure, never a new truth.
-    if not table:
-        raise ValueError("the catalogue holds no prices")
-    return table

@@ -2,6 +2,7 @@
 A table that is fetched at the start and again in the background.
 
 A fetch that fails keeps the last good table; the log says so, and ``stale_since`` since when.
+Nothing is fetched without a lifespan: the log says that, too, when a table is first wanted.
 """
 
 from __future__ import annotations
@@ -78,9 +79,23 @@ class Refreshed(Generic[V]):
         self._fetch, self._url, self._read = fetch, url, read
         self._interval_s, self._retry_s, self._timeout_s = interval_s, retry_s, timeout_s
         self._clock, self._sleep, self._rng = clock, sleep, rng
+        self._is_kept = False
+
+    def look_up(self, name: str) -> V | None:
+        """What the table has under *name*."""
+        if not self._is_kept:
+            self._is_kept = True  # said once
+            _log.warning(
+                "metrics_never_fetched",
+                source=self.label,
+                detail="its lifespan was not entered: compose the gateway's into the host app's, "
+                "FastAPI(lifespan=plano.lifespan)",
+            )
+        return self.table.get(name)
 
     async def refresh(self) -> bool:
         """Fetch once; whether that gave a table. Never raises for what the source does."""
+        self._is_kept = True
         try:
             with anyio.fail_after(self._timeout_s):
                 table = self._read(await self._fetch(self._url))
@@ -142,7 +157,7 @@ class Catalogue(Refreshed[Rates]):
 
     def rates(self, model: str, /) -> Rates | None:
         """Of *model*; under its full name, else under what follows the first ``/``."""
-        return by_name(self.table, model)
+        return by_name(self.look_up, model)
 
 
 class PrometheusLatency(Refreshed[float]):
@@ -152,7 +167,7 @@ class PrometheusLatency(Refreshed[float]):
 
     def latency(self, model: str, /) -> float | None:
         """The query's value for *model*."""
-        return self.table.get(model)
+        return self.look_up(model)
 
 
 def models_dev(

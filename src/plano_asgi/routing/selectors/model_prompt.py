@@ -8,11 +8,12 @@ chat model) work; the wording is ours and can be replaced.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from plano_asgi._json import dumps_str
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.routing.selectors.base import RoutePreference
+from plano_asgi.routing.selectors.token_bound import tokens_at_most
 from plano_asgi.routing.selectors.turns import Turn, fit_turns
 
 DEFAULT_PROMPT = """\
@@ -46,39 +47,49 @@ _MAX_EXAMPLES = 5
 
 class Prompt:
     """
-    Fills a template within a bound of bytes.
+    Fills a template within a bound of tokens.
 
     Args:
         template: Holds ``{routes}`` and ``{conversation}`` once each.
+        count_tokens: Upper bound of a text's tokens.
 
     Raises:
         ConfigurationError: A slot is missing or there twice.
     """
 
-    def __init__(self, template: str = DEFAULT_PROMPT) -> None:
+    def __init__(
+        self,
+        template: str = DEFAULT_PROMPT,
+        *,
+        count_tokens: Callable[[str], int] = tokens_at_most,
+    ) -> None:
         if sorted(_SLOT.findall(template)) != ["conversation", "routes"]:
             raise ConfigurationError(
                 "A routing prompt holds {routes} and {conversation}, each of them once"
             )
         self._template = template
+        self._count_tokens = count_tokens
 
-    def room(self, preferences: Sequence[RoutePreference], max_bytes: int) -> int:
-        """Bytes that are left for the turns of a conversation."""
+    def room(self, preferences: Sequence[RoutePreference], max_tokens: int) -> int:
+        """Tokens that are left for the turns of a conversation."""
         bare = self._fill(_routes(preferences), _conversation(()))
-        return max_bytes - len(bare.encode("utf-8", "surrogatepass"))
+        return max_tokens - self._count_tokens(bare)
 
     def text(
         self,
         turns: Sequence[Turn],
         preferences: Sequence[RoutePreference],
         *,
-        max_bytes: int,
+        max_tokens: int,
         max_turns: int,
     ) -> str:
-        """The prompt, with the newest turns that fit; never longer than *max_bytes*."""
-        room = self.room(preferences, max_bytes)
-        kept = fit_turns(turns, room, cost=_cost, max_turns=max_turns)
+        """The prompt, with the newest turns that fit; never more than *max_tokens*."""
+        room = self.room(preferences, max_tokens)
+        kept = fit_turns(turns, room, cost=self._cost, max_turns=max_turns)
         return self._fill(_routes(preferences), _conversation(kept))
+
+    def _cost(self, turn: Turn) -> int:
+        return self._count_tokens(_entry(turn)) + 1  # and a comma
 
     def _fill(self, routes: str, conversation: str) -> str:
         # In one pass: what a user or a description says is never taken for a slot.
@@ -110,10 +121,6 @@ def _conversation(turns: Sequence[Turn]) -> str:
 def _entry(turn: Turn) -> str:
     pairs = (f'"role": {_json(turn.role)}', f'"content": {_json(turn.text)}')
     return f"\n    {{\n        {pairs[0]},\n        {pairs[1]}\n    }}"
-
-
-def _cost(turn: Turn) -> int:
-    return len(_entry(turn).encode("utf-8", "surrogatepass")) + 1  # and a comma
 
 
 def _json(text: str) -> str:

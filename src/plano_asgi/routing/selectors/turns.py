@@ -14,6 +14,7 @@ from plano_asgi.conversation import ChatRequest, TextPart
 
 MARKER = "…"
 _MARKER_BYTES = len(MARKER.encode())
+_MOST_BYTES = 5  # to a token, hardly ever more: what is longer is trimmed without counting it
 
 
 class Turn(NamedTuple):
@@ -82,11 +83,12 @@ def fit_turns(
     The newest of *turns* that cost no more than *room* together, in their order.
 
     The oldest user turn that does not fit whole is trimmed in its middle; so is the newest turn,
-    whoever said it. *cost* is in bytes, and at least the bytes of the text.
+    whoever said it. Texts past 5 characters for each unit of *room* are trimmed without asking for
+    their *cost*.
     """
     kept: list[Turn] = []
     for turn in reversed(turns[-max_turns:] if max_turns > 0 else ()):
-        if (price := cost(turn)) <= room:
+        if len(turn.text) <= room * _MOST_BYTES and (price := cost(turn)) <= room:
             kept.append(turn)
             room -= price
             continue
@@ -98,13 +100,14 @@ def fit_turns(
 
 def _trimmed(turn: Turn, room: int, cost: Callable[[Turn], int]) -> list[Turn]:
     """*turn* cut to cost at most *room*; nothing if no text of it fits."""
-    size = room - cost(Turn(turn.role, ""))
-    while size > 0:
+    bare = cost(Turn(turn.role, ""))
+    size = min(len(turn.text.encode("utf-8", "surrogatepass")), room * _MOST_BYTES)
+    while size > 0 and room > bare:
         cut = Turn(turn.role, trim_middle(turn.text, size))
         if (price := cost(cut)) <= room:
             return [cut] if cut.text else []
-        # What is escaped costs more than its bytes: shrink in proportion, and at least by one.
-        size = min(size - 1, size * room // price)
+        # What is dense costs more than its share: shrink in proportion, and at least by one.
+        size = min(size - 1, size * (room - bare) // (price - bare))
     return []
 
 
