@@ -189,10 +189,10 @@ def test_a_recording_with_broken_lines_is_read_on() -> None:
     Path("talk.jsonl").write_bytes(b"\n".join(lines))
     found = run("signals", "talk.jsonl", "--json")
     assert found.exit_code == 1
-    assert len(found.output.splitlines()) == len(lines)
-    assert found.output.count('"report"') == 3
+    assert len(found.stdout.splitlines()) == found.stdout.count('"report"') == 3
+    assert len(found.stderr.splitlines()) == 6
     table = run("signals", "talk.jsonl")
-    assert "9 conversations" in table.output
+    assert "3 conversations  3 neutral  6 unreadable" in table.stdout
 
 
 @pytest.mark.parametrize("flag", ["--json", "--snippets"])

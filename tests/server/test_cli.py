@@ -244,14 +244,21 @@ def test_conversations_are_scored_as_json(tmp_path: Path) -> None:
 
 
 def test_a_bad_line_is_told_of_and_the_rest_is_read(tmp_path: Path) -> None:
-    """The exit code says so."""
-    path = recording(tmp_path, CONVERSATIONS[0], "no json", CONVERSATIONS[1])
+    """On standard error, by its number; a pipe gets reports only. The exit code says so."""
+    path = recording(tmp_path, CONVERSATIONS[0], "no json", CONVERSATIONS[1], '{"id": 7}')
     found = run("signals", path, "--json")
     told = [loads(line) for line in found.stdout.splitlines()]
-    assert ["error" in one for one in told] == [False, True, False]
+    assert [one["id"] for one in told] == ["kind", "plain"]
+    lines = found.stderr.splitlines()
+    assert lines[0] == "line 2: not JSON"
+    assert lines[1].startswith("line 4: ")
     assert found.exit_code == 1
     table = run("signals", path)
-    assert (table.exit_code, "1 unreadable" in table.stdout) == (1, True)
+    assert table.exit_code == 1
+    assert "not JSON" not in table.stdout
+    assert table.stdout.splitlines()[-1].startswith("2 conversations")
+    assert table.stdout.splitlines()[-1].endswith("2 unreadable")
+    assert table.stderr == found.stderr
 
 
 def test_phrases_of_ones_own_count(tmp_path: Path) -> None:

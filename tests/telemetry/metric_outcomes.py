@@ -16,11 +16,23 @@ STARTED = 100.0
 
 
 def tried(
-    candidate: Candidate = GPT, outcome: str = "ok", *, start: float = 0.1, took: float = 0.4
+    candidate: Candidate = GPT,
+    outcome: str = "ok",
+    *,
+    start: float = 0.1,
+    took: float = 0.4,
+    address: str = "api.example.com",
 ) -> Attempt:
     """An upstream try, *start* seconds into the exchange; an ``ok`` one ends at its commit."""
     started = STARTED + start
-    return Attempt(candidate=candidate, started=started, ended=started + took, outcome=outcome)
+    return Attempt(
+        candidate=candidate,
+        started=started,
+        ended=started + took,
+        outcome=outcome,
+        address=address,
+        port=443,
+    )
 
 
 def outcome_of(

@@ -52,6 +52,27 @@ def test_without_prefixes_only_fixed_ones() -> None:
         "x-auth-request-user",
         "x-jwt-assertion",
         "x-session",
+        "x-sess",
+        "x-phpsessid",
+        "x-asp.net_sessionid",
+        "x-connect.sid",
+        "x-pass",
+        "x-passcode",
+        "x-pwd",
+        "x-cred",
+        "x-creds",
+        "x-login",
+        "x-2fa-code",
+        "x-verification-code",
+        "x-ticket",
+        "x-saml",
+        "x-samlresponse",
+        "x-assertion",
+        "x-ssl-client-cert",
+        "x-forwarded-client-cert",
+        "x-private",
+        "x-connection-string",
+        "x-honeycomb-team",
     ],
 )
 def test_credentials_are_left_out(name: str) -> None:
@@ -62,8 +83,25 @@ def test_credentials_are_left_out(name: str) -> None:
 
 def test_what_looks_like_a_credential_and_is_none_is_kept() -> None:
     """Only whole words count."""
-    found = SpanHeaders(["x-"]).attributes({"x-max-tokens": "5", "x-author": "Ann"})
-    assert found == {"max.tokens": "5", "author": "Ann"}
+    kept = {"max-tokens": "5", "author": "Ann", "compass": "N", "certified": "yes", "code": "7"}
+    found = SpanHeaders(["x-"]).attributes({f"x-{name}": value for name, value in kept.items()})
+    assert found == {name.replace("-", "."): value for name, value in kept.items()}
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("user:pass@host", "***@host"),
+        ("via redis://:s,e@cret@cache:6379/0 now", "via redis://***@cache:6379/0 now"),
+        ("postgres://u:p@one/db,postgres://u:p@two", "postgres://***@one/db,postgres://***@two"),
+        ("Bearer sk-0123456789", "***"),
+        ("ann@example.org", "ann@example.org"),
+        ("10:30 @ the office", "10:30 @ the office"),
+    ],
+)
+def test_credentials_in_a_value_are_put_out(value: str, shown: str) -> None:
+    """Whatever the header is called; an address of somebody is none."""
+    assert SpanHeaders(["x-"]).attributes({"x-origin": value}) == {"origin": shown}
 
 
 @pytest.mark.parametrize("name", ["x-gen_ai.usage.input_tokens", "x-plano-route-name", "x-llm-x"])

@@ -17,7 +17,7 @@ from plano_asgi.telemetry.points import Labels, Record
 from plano_asgi.telemetry.semconv import Metric
 from telemetry.metric_outcomes import GPT, SONNET, ordinary_outcome, outcome_of, tried
 
-_CALL = ("chat", "openai", "smart", "gpt-4o-2024-11-20")
+_CALL = ("chat", "openai", "smart", "gpt-4o-2024-11-20", "api.example.com", "443")
 _SERVED = ("openai", "gpt-4o")
 
 
@@ -74,10 +74,10 @@ def test_an_ordinary_stream_records_its_upstream() -> None:
     ]
     assert recorded.of("plano.upstream.duration") == [((*_SERVED, ""), pytest.approx(1.9))]
     assert recorded.of("plano.upstream.tokens") == [
-        ((*_SERVED, "input"), 1000),
-        ((*_SERVED, "output"), 21),
-        ((*_SERVED, "cache_read"), 600),
-        ((*_SERVED, "reasoning"), 5),
+        ((*_SERVED, "input", ""), 1000),
+        ((*_SERVED, "output", ""), 21),
+        ((*_SERVED, "cache_read", ""), 600),
+        ((*_SERVED, "reasoning", ""), 5),
     ]
     assert recorded.of("plano.cost") == [(_SERVED, pytest.approx(0.0025))]
     assert recorded.of("plano.prompt_cache.lookups") == [((*_SERVED, "hit"), 1)]
@@ -197,13 +197,46 @@ def test_nothing_is_used_by_an_answer_from_the_cache() -> None:
     assert not {name for name in recorded.names() if "token" in name or "prompt_cache" in name}
 
 
-def test_tokens_that_we_counted_are_told_as_missing() -> None:
-    """They are used all the same."""
+def test_tokens_that_we_counted_are_told_apart() -> None:
+    """They are used all the same, and the conventions want no estimates."""
     usage = Usage(input_tokens=10, output_tokens=3, estimated=True)
     recorded = _finish(outcome_of(usage=usage))
     assert recorded.of("plano.upstream.usage_missing") == [(_SERVED, 1)]
-    assert len(recorded.of("plano.upstream.tokens")) == 2
+    assert recorded.of("plano.upstream.tokens") == [
+        ((*_SERVED, "input", "true"), 10),
+        ((*_SERVED, "output", "true"), 3),
+    ]
+    assert not recorded.of("gen_ai.client.token.usage")
     assert not recorded.of("plano.prompt_cache.lookups")
+
+
+def test_the_server_is_who_was_asked_last() -> None:
+    """Nobody, where no upstream was; too many share a series, without a port."""
+
+    def servers(*outcomes: Outcome, **options: Any) -> list[Any]:
+        recorded = Recorded()
+        metrics = Metrics([recorded], **options)
+        for outcome in outcomes:
+            metrics.finish(outcome)
+        return [labels[4:6] for labels, _ in recorded.of("gen_ai.client.operation.duration")]
+
+    failed_over = outcome_of(tried(GPT, "timeout", address="one"), tried(SONNET, address="two"))
+    cached = outcome_of(provider="", model="smart")
+    cached.exchange.attempts = []
+    assert servers(failed_over, cached) == [("two", "443"), ("", "")]
+    many = [outcome_of(tried(address=f"host-{n}")) for n in range(3)]
+    assert servers(*many, max_names=2) == [("host-0", "443"), ("host-1", "443"), ("other", "")]
+
+
+def test_tokens_of_an_app_that_asks_by_itself_are_counted() -> None:
+    """By the model alone."""
+    outcome = outcome_of(provider="", model="gpt-4o")
+    outcome.exchange.attempts = []
+    recorded = _finish(outcome)
+    assert recorded.of("plano.upstream.tokens") == [
+        (("", "gpt-4o", "input", ""), 1000),
+        (("", "gpt-4o", "output", ""), 21),
+    ]
 
 
 def test_a_cache_that_was_written_is_not_a_hit() -> None:
@@ -309,10 +342,10 @@ def test_hooks_move_gauges(recorded: Recorded) -> None:
     metrics.breaker("openai/gpt-4o", "open")
     metrics.breaker("openai/gpt-4o", "half_open")
     metrics.breaker("openai/gpt-4o", "closed")
-    metrics.dropped(7)
+    metrics.dropped(7, "SpanStore")
     assert recorded.of("plano.upstream.in_flight") == [(_SERVED, 1), (_SERVED, -1)]
     assert [value for _, value in recorded.of("plano.upstream.breaker.state")] == [2, -1, -1]
-    assert recorded.of("plano.telemetry.dropped") == [((), 7)]
+    assert recorded.of("plano.telemetry.dropped") == [(("SpanStore",), 7)]
     assert recorded.of("plano.build.info") == [(("1.2.3",), 1)]
 
 

@@ -12,6 +12,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from plano_asgi.conversation import Usage
 from plano_asgi.telemetry.instruments import INSTRUMENTS
 from plano_asgi.telemetry.metrics import Metrics
 from plano_asgi.telemetry.otel_metrics import OTelMeters
@@ -50,6 +51,8 @@ def test_histograms_have_the_conventions_buckets_and_attributes(
         "gen_ai.provider.name": "openai",
         "gen_ai.request.model": "smart",
         "gen_ai.response.model": "gpt-4o-2024-11-20",
+        "server.address": "api.example.com",
+        "server.port": 443,
     }
     assert (point.count, point.sum) == (1, 2.0)
 
@@ -116,11 +119,12 @@ def test_both_ways_to_prometheus_give_the_same_series() -> None:
     metrics = Metrics([OTelMeters(MeterProvider([exporter])), meters], version="1.0")
     facts = {"cache": "miss", "route_outcome": "none", "route_latency_s": 0.01, "limit": "team"}
     broken = outcome_of(tried(GPT, "timeout"), tried(SONNET), stream=True, facts=facts)
-    for outcome in (ordinary_outcome(), broken):
+    guessed = outcome_of(usage=Usage(input_tokens=9, output_tokens=3, estimated=True))
+    for outcome in (ordinary_outcome(), broken, guessed):
         metrics.begin(outcome.exchange)
         metrics.finish(outcome)
     metrics.breaker("openai/gpt-4o", "open")
-    metrics.dropped(3)
+    metrics.dropped(3, "SpanStore")
     theirs, ours = _samples(generate_latest(registry)), _samples(meters.render())
     assert ours.keys() == theirs.keys()
     assert ours == pytest.approx(theirs)

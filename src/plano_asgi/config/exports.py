@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 from plano_asgi.config.schema import PlanoConfig
@@ -25,6 +25,8 @@ ENDPOINT_VARIABLE = "OTEL_TRACING_GRPC_ENDPOINT"
 STORE_VARIABLE = "PLANO_TRACE_STORE"
 _SERVICE_VARIABLE = "OTEL_SERVICE_NAME"
 _SERVICE = "plano"
+OnDropped: TypeAlias = Callable[[int, str], None]
+"""Hears how many spans were lost, and by which exporter: ``Metrics.dropped``."""
 _DEFAULT_ENDPOINTS = {"grpc": "http://localhost:4317", "http": "http://localhost:4318/v1/traces"}
 
 
@@ -135,7 +137,7 @@ def sampled_provider(
     exporters: list[SpanExporter],
     resource: Resource,
     has_triage: bool,
-    on_drop: OnDrop | None = None,
+    on_drop: OnDropped | None = None,
 ) -> TracerProvider:
     """A provider for *exporters* with the share of traces that ``tracing.random_sampling`` says."""
     is_told = "random_sampling" in config.tracing.model_fields_set
@@ -148,11 +150,11 @@ def tracer_provider(
     exporters: list[SpanExporter],
     resource: Resource,
     has_triage: bool,
-    on_drop: OnDrop | None = None,
+    on_drop: OnDropped | None = None,
 ) -> TracerProvider:
     """
     A provider that keeps *share* of the traces that begin here, and those a caller has sampled;
-    *on_drop* hears of spans that no exporter took.
+    *on_drop* hears of spans that an exporter did not take.
     """
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
@@ -162,9 +164,21 @@ def tracer_provider(
 
     provider = TracerProvider(sampler=ParentBased(TraceIdRatioBased(share)), resource=resource)
     for exporter in exporters:
-        processor: SpanProcessor = batching(exporter, on_drop=on_drop)
+        processor: SpanProcessor = batching(exporter, on_drop=_named(on_drop, exporter))
         provider.add_span_processor(TriageProcessor(processor) if has_triage else processor)
     return provider
+
+
+def _named(on_drop: OnDropped | None, exporter: SpanExporter) -> OnDrop | None:
+    if on_drop is None:
+        return None
+    name = type(exporter).__name__
+
+    def told(count: int) -> None:
+        if count:
+            on_drop(count, name)
+
+    return told
 
 
 def meter_provider(endpoint: str, interval_s: float, resource: Resource | None) -> MeterProvider:

@@ -21,7 +21,6 @@ from plano_asgi.config.exports import (
 )
 from plano_asgi.config.schema import PlanoConfig
 from plano_asgi.config.schema_telemetry import PriceEntries, SpanExport, TelemetryOptions
-from plano_asgi.errors import ConfigurationError
 from plano_asgi.pricing import Prices, Rates
 from plano_asgi.providers.catalogue import KNOWN_MODELS
 from plano_asgi.signals import Analyzer
@@ -35,12 +34,11 @@ from plano_asgi.telemetry.metrics_app import MetricsApp
 from plano_asgi.telemetry.otel_metrics import OTelMeters
 from plano_asgi.telemetry.prometheus import PrometheusMeters
 from plano_asgi.telemetry.telemetry import Telemetry
+from plano_asgi.telemetry.variables import OPT_IN_VARIABLE, asked_content
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
-_OPT_IN_VARIABLE = "OTEL_SEMCONV_STABILITY_OPT_IN"
-_CONTENT_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 MAX_MODELS = 200
 _log = structlog.get_logger("plano_asgi")
 
@@ -96,7 +94,7 @@ def build_telemetry(config: PlanoConfig, environ: Mapping[str, str]) -> BuiltTel
         headers=_headers(config),
         cost_header=options.cost_header,
         triage=triage,
-        opt_in=environ.get(_OPT_IN_VARIABLE),
+        opt_in=environ.get(OPT_IN_VARIABLE),
         distinct_id_header=_distinct_id_header(config),
         tell_providers_baggage=options.tell_providers_baggage,
         owned=owned,
@@ -122,7 +120,7 @@ def local_telemetry(environ: Mapping[str, str]) -> Telemetry | None:
         tracer_provider=provider,
         prices=_prices(options),
         content=_content(None, environ),
-        opt_in=environ.get(_OPT_IN_VARIABLE),
+        opt_in=environ.get(OPT_IN_VARIABLE),
         owned=[provider],
     )
 
@@ -131,11 +129,7 @@ def _content(asked: str | None, environ: Mapping[str, str]) -> ContentCapture:
     """The file's word, else the environment's; of one that it does not know, nothing comes."""
     if asked is not None:
         return ContentCapture.parse(asked)
-    try:
-        return ContentCapture.parse(environ.get(_CONTENT_VARIABLE))
-    except ConfigurationError as exc:
-        _log.warning("configuration", detail=f"{_CONTENT_VARIABLE}: {exc}")
-        return ContentCapture.NO_CONTENT
+    return asked_content(environ)
 
 
 def _warn_of_no_messages(config: PlanoConfig, content: ContentCapture) -> None:

@@ -1,4 +1,7 @@
-"""Recorded conversations scored: a table of them, or a line of JSON for each."""
+"""
+Recorded conversations scored: a table of them, or a line of JSON for each. Whoever reads that in a
+pipe gets reports only: lines that cannot be read are told of on standard error.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +29,10 @@ _STYLES = {"excellent": "green", "good": "green", "poor": "yellow", "severe": "r
 _STDIN = "-"
 
 
+def _complain(sentence: str) -> None:
+    typer.echo(sentence, err=True)
+
+
 def replay(
     file: str,
     *,
@@ -32,6 +40,7 @@ def replay(
     lexicon: Path | None = None,
     has_snippets: bool = False,
     write: Callable[[str], object] | None = None,
+    complain: Callable[[str], object] = _complain,
 ) -> bool:
     """
     Score the conversations of *file*, in order, one at a time.
@@ -42,6 +51,8 @@ def replay(
         lexicon: More phrases, joined with those that come with the package.
         has_snippets: Tell the words behind each signal.
         write: Takes a line of JSON for each conversation, and no table is printed.
+        complain: Takes a sentence for each line that is no conversation: its number, and why,
+            never what it says.
 
     Returns:
         Whether every line could be read.
@@ -52,21 +63,21 @@ def replay(
     """
     analyzer = Analyzer(lexicon=_lexicon(lexicon))
     table = _Table(has_snippets)
-    are_read = True
     with _opened(file) as lines:
         for recording in read_recording(_bounded(lines)):
-            report = None if recording.error else analyzer.analyze_rows(recording.rows)
-            are_read = are_read and report is not None
+            if recording.error:
+                table.unreadable += 1
+                complain(printable(f"line {recording.line}: {recording.error}"))
+                continue
+            report = analyzer.analyze_rows(recording.rows)
             if write is None:
-                table.add(recording.id, report, recording.error)
-            elif report is None:
-                write(dumps_str({"id": recording.id, "error": recording.error}))
+                table.add(recording.id, report)
             else:
                 told = report_dict(report, with_snippets=has_snippets)
                 write(dumps_str({"id": recording.id, "report": told}))
     if write is None:
         table.print(console)
-    return are_read
+    return not table.unreadable
 
 
 def _lexicon(path: Path | None) -> Lexicon | None:
@@ -102,6 +113,7 @@ class _Table:
 
     def __init__(self, has_snippets: bool) -> None:
         self._has_snippets = has_snippets
+        self.unreadable = 0
         self._rows = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
         for title in ("conversation", "quality"):
             self._rows.add_column(title, no_wrap=True, overflow="ellipsis")
@@ -110,15 +122,11 @@ class _Table:
         self._rows.add_column("signals")
         self._counts: Counter[str] = Counter()
 
-    def add(self, name: object, report: SignalReport | None, error: str | None) -> None:
-        """One conversation, or why it could not be read."""
-        self._counts[report.quality if report else "unreadable"] += 1
-        label = Text(printable(str(name)))
-        if report is None:
-            self._rows.add_row(label, "-", "", "", Text(printable(error or ""), style="red"))
-            return
+    def add(self, name: object, report: SignalReport) -> None:
+        """One conversation."""
+        self._counts[report.quality] += 1
         self._rows.add_row(
-            label,
+            Text(printable(str(name))),
             Text(report.quality, style=_STYLES.get(report.quality, "")),
             f"{report.quality_score:g}",
             str(report.turns.user_turns),
@@ -131,8 +139,10 @@ class _Table:
             console.print(self._rows)
             console.print()
         total = sum(self._counts.values())
-        sums = "  ".join(f"{count} {quality}" for quality, count in self._counts.most_common())
-        console.print(Text(f"{total} conversation{'s' * (total != 1)}  {sums}", style="dim"))
+        sums = [f"{count} {quality}" for quality, count in self._counts.most_common()]
+        sums += [f"{self.unreadable} unreadable"] * bool(self.unreadable)
+        head = f"{total} conversation{'s' * (total != 1)}"
+        console.print(Text("  ".join((head, *sums)), style="dim"))
 
 
 def _told(report: SignalReport, has_snippets: bool) -> str:

@@ -55,7 +55,6 @@ SPANS: Mapping[ActivityKind, ActivitySpan] = {
             "address": names.SERVER_ADDRESS,
             "port": names.SERVER_PORT,
             "dialect": names.ATTEMPT_DIALECT,
-            "path": names.ATTEMPT_PATH,
         },
         ended={"status": names.HTTP_RESPONSE_STATUS_CODE},
     ),

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+import anyio
+import structlog
 from opentelemetry.trace import get_current_span
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from plano_asgi.asgi.known_paths import KnownPath
 from plano_asgi.asgi.new_exchange import new_exchange
+from plano_asgi.asgi.request import trace_of
 from plano_asgi.exchange import SCOPE_KEY, Exchange
 from plano_asgi.telemetry.spans import error_word, set_error
 from plano_asgi.telemetry.telemetry import Telemetry
@@ -24,7 +27,11 @@ Find: TypeAlias = Callable[[Scope], KnownPath | None]
 """What a request is, if it is one of those watched."""
 
 _SERVER_SPAN_KEYS = ("fastapi.telemetry", "starlette.opentelemetry")
+_ASIDE: Scope = {"fastapi.telemetry": None, "starlette.opentelemetry": True}
+"""Says to the frameworks inside that there is a server span: theirs would know no parent but the
+client's."""
 _RUN_KEY = "plano.run"
+_log = structlog.get_logger("plano_asgi")
 _METHODS = frozenset(("POST", "PUT", "PATCH"))
 
 
@@ -34,7 +41,9 @@ class Watched:
 
     Requests that *find* knows get a span of their own, under the server span that the app's
     framework or another instrumentation has made. Where nobody has made one, and
-    *makes_server_span* says so, it is made here (of every request, other paths too).
+    *makes_server_span* says so, it is made here (of every request, other paths too), and those of
+    Starlette and FastAPI further in stand aside. Where no lifespan has read what is needed to look
+    at an exchange that is over, that is done once, after the first answer has gone out.
     """
 
     def __init__(
@@ -44,6 +53,7 @@ class Watched:
         self._telemetry = telemetry
         self._find = find
         self._makes_server_span = makes_server_span
+        self._is_ready = False
         self._server: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,7 +75,18 @@ class Watched:
                 await run(scope, receive, send)
         finally:
             if run.watch is not None:
+                if not self._is_ready:
+                    await self._get_ready()
                 await run.watch.finish()
+
+    async def _get_ready(self) -> None:
+        """Whoever else has ended meanwhile waits, too; then never again."""
+        with anyio.move_on_after(self._telemetry.finish_timeout_s, shield=True):
+            try:
+                await self._telemetry.prepare()
+            except Exception as exc:  # whatever cannot be read: all the rest is told
+                _log.error("telemetry_not_prepared", trace=trace_of(exc))
+        self._is_ready = True
 
     def _is_first(self, scope: Scope) -> bool:
         """Whether there are spans to be made, and nobody has made the request's own."""
@@ -127,6 +148,7 @@ async def _go_on(scope: Scope, receive: Receive, send: Send) -> None:
     scope = dict(scope)
     run: _Run = scope.pop(_RUN_KEY)
     scope["query_string"] = run.query
+    scope |= _ASIDE
     try:
         await run(scope, receive, send)
     except Exception as exc:  # raised outside: the instrumentation writes down what one says

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from plano_asgi.conversation import ChatResponse, Usage
 from plano_asgi.exchange import Attempt, Exchange
+from plano_asgi.pricing import prefix_of
 from plano_asgi.telemetry import semconv as names_of
 from plano_asgi.telemetry.attribute_values import Attributes, attribute_text, name_text
 from plano_asgi.telemetry.outcome import Cost, Outcome
@@ -50,7 +51,8 @@ def provider_name(provider: str, dialect: str = "") -> str:
     API that the client speaks. "" if neither tells.
     """
     if provider:
-        return PROVIDER_NAMES.get(provider, provider)
+        prefix = prefix_of(provider)
+        return PROVIDER_NAMES.get(prefix, prefix)
     return _DIALECT_PROVIDERS.get(dialect, "")
 
 

@@ -19,8 +19,11 @@ def duration(reading: Reading) -> Observations:
 
 
 def token_usage(reading: Reading) -> Observations:
-    """Input and output; an answer without any output (embeddings) has no record of it."""
-    if (used := reading.used) is None:
+    """
+    Input and output, where the upstream counted them: the conventions want no estimates here. An
+    answer without any output (embeddings) has no record of it.
+    """
+    if (used := reading.used) is None or used.estimated:
         return NOTHING
     found = []
     if used.input_tokens > 0:

@@ -13,16 +13,26 @@ from plano_asgi.telemetry.attribute_values import (
     attribute_text,
 )
 
-_CREDENTIAL = re.compile(
-    r"(?:^|[-_.])(?:sig|sid|pwd|pin|otp|session|dpop|csrf|xsrf)(?:$|[-_.])"
-    r"|auth(?!or(?!iz))|token(?!s)|secret|passw|passphrase|credential|cookie|bearer|jwt|signature|hmac"
-    r"|api[-_.]?key|key(?:s?$|[-_.])|session[-_.]?id"
+_WORDS = (
+    "2fa apikeys? assertion cert clientcert creds? csrf dpop dsn grant login magic mfa nonce otp"
+    " pass pat pin private psk pw pwd saml sess session sid sig sso ticket totp vault xsrf"
 )
+_PARTS = (
+    r"api[-_.]?key auth(?!or(?!iz)) bearer certificate connection[-_.]?string cookie credential"
+    r" hmac honeycomb[-_.]team jwt key(?:id|s)?(?:$|[-_.]) passcode passphrase passw saml secret"
+    r" sess(?:ion)?[-_.]?id signature token(?!s)"
+    r" (?:access|invite|login|recovery|reset|verification)[-_.]?code"
+)
+_CREDENTIAL = re.compile(
+    rf"(?:^|[-_.])(?:{_WORDS.replace(' ', '|')})(?:$|[-_.])|{_PARTS.replace(' ', '|')}"
+)
+"""Names of headers that may carry one: whole words, and parts of any."""
 _RESERVED = (
     *("gen_ai.", "openai.", "plano.", "signals.", "llm."),
     *("error.", "exception.", "http.", "otel.", "server."),
 )
 _MAX_KEY_CHARS = 128
+_BETWEEN_SLASHES = re.compile(r"[^\s/]+")
 
 
 class SpanHeaders:
@@ -30,10 +40,11 @@ class SpanHeaders:
     Attributes for the spans of an exchange: fixed ones, and headers by prefix.
 
     ``x-tenant-id: ten_456`` under the prefix ``x-`` becomes ``tenant.id``. A header wins over a
-    fixed attribute of the same name. Headers that carry credentials (by their names: ``cookie``,
-    ``*auth*``, ``*token*``, ``*key``, ``*secret*``, ...) are left out whatever the prefixes, and so
-    is one that would pass for an attribute of ours (``gen_ai.*``, ``plano.*``). In the values of
-    others, what looks like a key is put out.
+    fixed attribute of the same name. Headers that may carry credentials (by their names:
+    ``cookie``, ``*auth*``, ``*token*``, ``*key``, ``*secret*``, ``pass``, ``session``, ``ticket``,
+    ``cert``, ...) are left out whatever the prefixes, and so is one that would pass for an
+    attribute of ours (``gen_ai.*``, ``plano.*``). In the values of others, what looks like a key
+    is put out, and so is ``user:password`` before an ``@``.
 
     Args:
         prefixes: Of header names, in any case; the first that fits counts.
@@ -71,7 +82,7 @@ class SpanHeaders:
                 continue
             key = self._key(name)
             if key and not _CREDENTIAL.search(name):
-                shown = CREDENTIAL.sub("***", attribute_text(value, self._max_seen_chars).strip())
+                shown = _without_keys(attribute_text(value, self._max_seen_chars).strip())
                 attributes[key] = shown[: self._max_value_chars]
                 left -= 1
         return attributes
@@ -81,3 +92,14 @@ class SpanHeaders:
         prefix = next(prefix for prefix in self._prefixes if name.startswith(prefix))
         key = name.removeprefix(prefix).lstrip("-").replace("-", ".")[:_MAX_KEY_CHARS]
         return "" if key.startswith(_RESERVED) else key
+
+
+def _without_keys(text: str) -> str:
+    """*text*, with ``***`` for what looks like a key, and for who logs in where (``a:b@host``)."""
+    text = CREDENTIAL.sub("***", text)
+    return _BETWEEN_SLASHES.sub(_without_login, text) if "@" in text else text
+
+
+def _without_login(found: re.Match[str]) -> str:
+    login, _, host = found[0].rpartition("@")
+    return f"***@{host}" if ":" in login else found[0]

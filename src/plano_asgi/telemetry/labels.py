@@ -69,7 +69,8 @@ class LabelBook:
     Args:
         known_models: Model names that always pass: a catalogue.
         max_models: Distinct other models: of those asked for, tried, served, and told, each.
-        max_names: Distinct providers, routes, guards, limits, signal categories, of each.
+        max_names: Distinct providers, servers, routes, guards, limits, exporters, signal
+            categories, of each.
         max_errors: Distinct ``error.type`` values: upstreams may have codes of their own.
     """
 
@@ -77,6 +78,7 @@ class LabelBook:
         "asked_model",
         "category",
         "error",
+        "exporter",
         "guard",
         "limit",
         "model",
@@ -85,6 +87,7 @@ class LabelBook:
         "response_model",
         "route",
         "selector",
+        "server",
         "tried_model",
     )
 
@@ -108,3 +111,5 @@ class LabelBook:
         self.guard = BoundedLabel(max_values=max_names)
         self.limit = BoundedLabel(max_values=max_names)
         self.category = BoundedLabel(max_values=max_names)
+        self.server = BoundedLabel(max_values=max_names)
+        self.exporter = BoundedLabel(max_values=max_names)

@@ -43,7 +43,7 @@ class Metrics:
         backends: Where to: ``PrometheusMeters``, ``OTelMeters``, or your own.
         known_models: Model names that always have series of their own: a catalogue.
         max_models: Distinct other models with series of their own; the rest are ``other``.
-        max_names: The same for providers, routes, guards, limits, each.
+        max_names: The same for providers, servers, routes, guards, limits, exporters, each.
         leave_out: Names of instruments that are not recorded.
         version: Told as ``plano.build.info``; the installed one if ``None``.
 
@@ -135,9 +135,9 @@ class Metrics:
         self._breakers[labels] = value
         self._tell(semconv.UPSTREAM_BREAKER_STATE, labels, change)
 
-    def dropped(self, n: int = 1) -> None:
-        """An exporter did not take *n* spans in time."""
-        self._tell(semconv.SPANS_DROPPED, (), n)
+    def dropped(self, n: int = 1, exporter: str = "") -> None:
+        """*exporter* did not take *n* spans in time."""
+        self._tell(semconv.SPANS_DROPPED, (self._book.exporter(exporter),), n)
 
     def _upstream(self, provider: str, model: str) -> Labels:
         # Counted apart: names are tried that no upstream knows, and must not use up the others.

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.telemetry.labels import OTHER
-from plano_asgi.telemetry.semconv import Metric
+from plano_asgi.telemetry.semconv import SERVER_PORT, USAGE_ESTIMATED, Metric
 
 Labels = tuple[str, ...]
 """Values in the order of an instrument's attributes; "" where one is absent."""
 Record = Callable[[Labels, float], None]
 """Adds to a counter or a gauge, puts into a histogram."""
+_TYPES: Mapping[str, Callable[[str], int]] = {SERVER_PORT: int, USAGE_ESTIMATED: bool}
+"""Of attributes that are no texts."""
 
 
 class BoundedSeries:
@@ -50,7 +52,7 @@ class Point:
 
     __slots__ = ("attributes", "counts", "total")
 
-    def __init__(self, attributes: dict[str, str], buckets: int) -> None:
+    def __init__(self, attributes: dict[str, str | int], buckets: int) -> None:
         self.attributes = attributes
         """Labels by attribute, without absent ones; shared, not to be changed."""
         self.counts = [0] * buckets
@@ -91,7 +93,7 @@ class Points:
         labels = self._series(labels)
         if labels not in self._points:
             pairs = zip(self.metric.attributes, labels, strict=True)
-            attributes = {name: text for name, text in pairs if text}
+            attributes = {name: _typed(name, text) for name, text in pairs if text}
             buckets = len(self._bounds) + 1 if self._bounds else 0
             self._points[labels] = Point(attributes, buckets)
         return self._points[labels]
@@ -107,3 +109,8 @@ class Points:
         """Labels, total and bucket counts of every point, as they are at one moment."""
         with self._lock:
             return [(labels, p.total, p.counts.copy()) for labels, p in self._points.items()]
+
+
+def _typed(attribute: str, text: str) -> str | int:
+    make = _TYPES.get(attribute)
+    return text if make is None or text == OTHER else make(text)

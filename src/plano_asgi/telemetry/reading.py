@@ -8,7 +8,7 @@ from plano_asgi.conversation import Usage
 from plano_asgi.errors import UpstreamError
 from plano_asgi.exchange import Attempt, Candidate
 from plano_asgi.telemetry.attributes import operation_name, provider_name
-from plano_asgi.telemetry.labels import LabelBook
+from plano_asgi.telemetry.labels import OTHER, LabelBook
 from plano_asgi.telemetry.outcome import Outcome
 from plano_asgi.telemetry.points import Labels
 
@@ -65,6 +65,7 @@ class Reading:
             provider_name(provider, exchange.dialect),
             asked,
             book.response_model(outcome.response_model),
+            *self._server(),
         )
         self.used: Usage | None = None if exchange.facts.get("cache") == "hit" else outcome.usage
         """Nothing was used for an answer that came from the response cache."""
@@ -74,6 +75,14 @@ class Reading:
         has_begun = exchange.stream and exchange.served_by is not None and exchange.attempts
         self.commit_s = exchange.attempts[-1].ended if has_begun else None
         """When the first content of an upstream's stream came (monotonic)."""
+
+    def _server(self) -> Labels:
+        """Address and port of the upstream that was asked last: who answered, if one did."""
+        attempts = self.exchange.attempts
+        if not attempts or (address := attempts[-1].address) is None:
+            return "", ""
+        server, port = self.book.server(address), attempts[-1].port
+        return server, "" if port is None or server == OTHER else str(port)
 
     def error_of(self, attempt: Attempt) -> str:
         """

@@ -113,7 +113,7 @@ class Telemetry:
         self.long_bytes = long_bytes
         self.finish_timeout_s = finish_timeout_s
         self.provider, self.logger_provider = tracer_provider, logger_provider
-        self._prices = prices
+        self._prices, self._has_prices = prices, False
         self._owned, self._shutdown_timeout_s = tuple(owned), shutdown_timeout_s
         self._tracer: tuple[TracerProvider, Tracer] | None = None
 
@@ -189,13 +189,18 @@ class Telemetry:
             self.metrics.begin(exchange)
             exchange.watcher = Counted(self.metrics, spans)
 
+    async def prepare(self) -> None:
+        """Read, in a worker thread, the tables that are needed to look at an exchange."""
+        if self._prices is not None and not self._has_prices:
+            await self._prices.load()
+            self._has_prices = True
+        if self.analyzer is not None and not self.analyzer.is_prepared:
+            await anyio.to_thread.run_sync(self.analyzer.prepare)
+
     @asynccontextmanager
     async def lifespan(self, _app: object = None) -> AsyncGenerator[None]:
         """Compose into the host's: tables are read at the start, batches flushed at the end."""
-        if self._prices is not None:
-            await self._prices.load()
-        if self.analyzer is not None:
-            await anyio.to_thread.run_sync(self.analyzer.prepare)
+        await self.prepare()
         try:
             yield
         finally:

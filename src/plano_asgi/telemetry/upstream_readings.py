@@ -45,10 +45,11 @@ def output_token(reading: Reading) -> Observations:
 
 
 def tokens(reading: Reading) -> Observations:
-    """By kind; zeros are left out."""
-    if (used := reading.used) is None or not reading.outcome.provider:
+    """By kind, and whether we had to count them ourselves; zeros are left out."""
+    if (used := reading.used) is None:
         return NOTHING
     provider, model = reading.served
+    estimated = "true" if used.estimated else ""
     counts = (
         ("input", used.input_tokens),
         ("output", used.output_tokens),
@@ -56,7 +57,7 @@ def tokens(reading: Reading) -> Observations:
         ("cache_creation", used.cache_creation_input_tokens),
         ("reasoning", used.reasoning_output_tokens),
     )
-    return [((provider, model, kind), count) for kind, count in counts if count > 0]
+    return [((provider, model, kind, estimated), count) for kind, count in counts if count > 0]
 
 
 def usage_missing(reading: Reading) -> Observations:
