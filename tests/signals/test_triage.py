@@ -129,3 +129,14 @@ def test_numbers_that_mean_nothing_are_refused(arguments: dict[str, float]) -> N
     """When it is built."""
     with pytest.raises(ConfigurationError):
         Triage(**arguments)  # type: ignore[arg-type]
+
+
+def test_what_failed_is_kept_however_calm_its_user_was() -> None:
+    """From the reserve, too, but within the budget: failures come in storms."""
+    triage = Triage(budget_per_minute=2, keep_share=0.0, timer=Clock())
+    made = [triage.decide(CLEAN, failed=True) for _ in range(3)]
+    assert [(one.keep, one.reason) for one in made] == [
+        (True, "failed"),
+        (True, "failed"),
+        (False, "over_budget"),
+    ]

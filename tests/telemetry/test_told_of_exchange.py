@@ -15,12 +15,13 @@ from opentelemetry.util.types import Attributes
 
 from asgi_drive import drive
 from gateway_build import gateway
-from memory_transport import answer
+from memory_transport import MemoryReply, answer
 from plano_asgi import ApiKeys, Model
 from plano_asgi.attempts import RetryPolicy
 from plano_asgi.exchange import Exchange
 from plano_asgi.filters import HTTPFilter
 from plano_asgi.memory import Memory
+from plano_asgi.signals import Triage
 from plano_asgi.telemetry import ContentCapture
 from tapped import WHOLE
 from telemetry.watching import Watching
@@ -124,7 +125,7 @@ async def test_a_sampler_is_told_the_operation() -> None:
 )
 async def test_content_for_events_is_a_log_record(mode: ContentCapture, on_span: bool) -> None:
     """Which a trace's readers never see: it says what it is about, in the trace's context."""
-    exporter = InMemoryLogRecordExporter()
+    exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
     logs = LoggerProvider()
     logs.add_log_record_processor(SimpleLogRecordProcessor(exporter))
     watching = Watching(content=mode, logger_provider=logs)
@@ -165,3 +166,16 @@ async def test_a_service_is_named_on_its_filters_span() -> None:
     told = [dict(s.attributes or {}) for s in watching.spans.ended if s.name == "filter policy"]
     assert {(each["server.address"], each["server.port"]) for each in told} == {("127.0.0.1", 9)}
     assert "secret" not in watching.all_told()
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [(BROKEN, "failed"), (answer(USED), "clean"), (answer({"error": {}}, status=400), "clean")],
+)
+async def test_the_trace_of_a_failure_is_worth_keeping(reply: MemoryReply, reason: str) -> None:
+    """Not that of a request which could not be."""
+    watching = Watching(signals=True, triage=Triage(keep_share=0.0))
+    plano, _ = gateway(reply, telemetry=watching.telemetry)
+    await drive(plano, CHAT, ASK)
+    told = watching.told()
+    assert (told["plano.triage.reason"], told["plano.triage.keep"]) == (reason, reason == "failed")

@@ -9,7 +9,7 @@ conversation has to be:
     least score = severe_score x (1 - tokens above the reserve / tokens above it when full)
 
 so that with a full bucket anything with a signal is kept, and with only the reserve left those at
-or above *severe_score*, or of severe quality, alone.
+or above *severe_score*, of severe quality, or whose request failed, alone.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from plano_asgi.errors import ConfigurationError
 from plano_asgi.signals.base import SignalReport
 
 Reason: TypeAlias = Literal[
-    "severe", "signals", "sample", "clean", "below_threshold", "over_budget"
+    "failed", "severe", "signals", "sample", "clean", "below_threshold", "over_budget"
 ]
 """
-Kept: severe, signals (bad enough for what is left of the budget), sample (a clean one, drawn).
+Kept: failed (whatever was said in it), severe, signals (bad enough for what is left of the budget), sample (a clean one, drawn).
 Dropped: clean (not drawn), below_threshold, over_budget.
 """
 
@@ -67,7 +67,7 @@ class Triage:
             these that is there counts, and nothing where none is.
         budget_per_minute: Conversations kept in a minute, and at once at most.
         keep_share: Of those without a weighty signal: so many are kept to compare with, 0 to 1.
-        reserve_share: Of the budget: so much is for the severe ones alone, 0 to 1.
+        reserve_share: Of the budget: so much is for the severe and failed ones alone, 0 to 1.
         severe_score: From which score on a conversation is a severe one.
         timer: Seconds that only go up.
         rng: A number from 0 up to 1.
@@ -117,15 +117,20 @@ class Triage:
             total += self._weight(signal.type) * signal.confidence / seen[signal.type]
         return total
 
-    def decide(self, report: SignalReport) -> TriageDecision:
-        """Keep or drop; what is kept takes a token of the budget."""
+    def decide(self, report: SignalReport, *, failed: bool = False) -> TriageDecision:
+        """
+        Keep or drop; what is kept takes a token of the budget.
+
+        Args:
+            failed: The request came to no good end, however calm its user was.
+        """
         score = self.score(report)
         is_severe = score >= self._severe_score or (score > 0 and report.quality == "severe")
-        is_drawn = score <= 0 and self._rng() < self._keep_share
+        is_drawn = score <= 0 and not failed and self._rng() < self._keep_share
         with self._lock:
             self._fill()
-            reason = self._reason(score, is_severe=is_severe, is_drawn=is_drawn)
-            keep = reason in ("severe", "signals", "sample")
+            reason = self._reason(score, failed, is_severe=is_severe, is_drawn=is_drawn)
+            keep = reason in ("failed", "severe", "signals", "sample")
             self._tokens -= keep
         return TriageDecision(keep, score, reason)
 
@@ -142,11 +147,13 @@ class Triage:
         self._tokens = min(self._capacity, self._tokens + max(0.0, gained))
         self._filled_at = now
 
-    def _reason(self, score: float, *, is_severe: bool, is_drawn: bool) -> Reason:
-        if score <= 0 and not is_drawn:
+    def _reason(self, score: float, failed: bool, *, is_severe: bool, is_drawn: bool) -> Reason:
+        if score <= 0 and not is_drawn and not failed:
             return "clean"
         if self._tokens < 1:
             return "over_budget"
+        if failed:
+            return "failed"
         if is_severe:
             return "severe"
         if self._tokens - 1 < self._reserve:

@@ -28,7 +28,7 @@ from plano_asgi.telemetry.tee import AnswerTee, RequestTee
 from plano_asgi.telemetry.telemetry import Telemetry
 from plano_asgi.wire import DIALECTS
 
-_CLIENT_LEFT = "client_disconnect"
+CLIENT_LEFT = "client_disconnect"
 _CHAT = "chat"
 _MAX_LENGTH_DIGITS = 16
 _ROW_KINDS: dict[str, RowKind] = {
@@ -213,7 +213,7 @@ def _error_type(exchange: Exchange, copies: Copies) -> str:
     if exchange.error is not None:
         return error_word(exchange.error)
     if (exchange.disconnected or copies.request.has_left) and not _is_over(exchange, answer):
-        return _CLIENT_LEFT
+        return CLIENT_LEFT
     if copies.error is not None:
         return error_word(copies.error)
     if answer.status is None:

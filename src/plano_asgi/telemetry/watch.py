@@ -32,7 +32,7 @@ from plano_asgi.telemetry.attributes import (
     span_name,
     triage_attributes,
 )
-from plano_asgi.telemetry.conclude import Copies, bare_outcome, conclude, is_told
+from plano_asgi.telemetry.conclude import CLIENT_LEFT, Copies, bare_outcome, conclude, is_told
 from plano_asgi.telemetry.content import captured
 from plano_asgi.telemetry.events import emit_event
 from plano_asgi.telemetry.outcome import Outcome
@@ -202,7 +202,8 @@ class Watch:
             for event, told in events:
                 span.add_event(event, told)
             if telemetry.triage is not None:
-                attributes |= triage_attributes(telemetry.triage.decide(outcome.signals))
+                decision = telemetry.triage.decide(outcome.signals, failed=_has_failed(outcome))
+                attributes |= triage_attributes(decision)
         span.set_attributes(attributes)
         span.update_name(flagged_name(span_name(exchange), outcome.signals))
         if outcome.error_type:
@@ -216,6 +217,12 @@ class Watch:
         if name and (told := headers.get(name, "").strip()):
             found[DISTINCT_ID] = told[:200]
         return found
+
+
+def _has_failed(outcome: Outcome) -> bool:
+    """Not by the client's own doing: a request that cannot be, a connection it gave up."""
+    is_refused = outcome.status is not None and 400 <= outcome.status < 500
+    return bool(outcome.error_type) and outcome.error_type != CLIENT_LEFT and not is_refused
 
 
 def _started(
