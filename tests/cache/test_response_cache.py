@@ -369,8 +369,9 @@ async def test_a_body_nested_without_end_is_not_compared() -> None:
 
 
 class DownStore(LocalStore):
-    """A store that fails, or never answers."""
+    """A store on another machine that fails, or never answers."""
 
+    is_shared = True
     calls = 0
     is_silent = False
 
@@ -383,6 +384,7 @@ class DownStore(LocalStore):
 
     async def put(self, key: str, value: bytes, /, *, ttl_s: float | None = None) -> None:
         """As above."""
+        self.calls += 1
         raise StoreUnavailable("down")
 
 

@@ -94,6 +94,22 @@ async def test_without_a_store_there_are_no_such_paths(tmp_path: Path) -> None:
     await plano.aclose()
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("bound", ["max_items: 3", "max_bytes: 600"])
+async def test_bounds_of_a_conversation(tmp_path: Path, bound: str) -> None:
+    """What is over is not gone on from."""
+    plano, transport = _plano(tmp_path, f"state_storage: {{type: memory, {bound}}}\n")
+    body: dict[str, Any] = {"model": "claude-sonnet-4-5", "input": "Who wrote it?" * 10}
+    for _ in range(3):
+        found = await _ask(plano, "/v1/responses", body)
+        if found.status != 200:
+            break
+        body["previous_response_id"] = found.json()["id"]
+    assert found.json()["error"]["code"] == "context_length_exceeded"
+    assert len(transport.requests) < 3
+    await plano.aclose()
+
+
 def test_a_key_that_is_none_is_refused(tmp_path: Path) -> None:
     """By place."""
     with pytest.raises(ConfigurationError, match=r"state_storage\.key"):

@@ -335,6 +335,61 @@ def test_markers_never_move(sizes: list[int], system: int, most: int) -> None:
     assert body == before
 
 
+def marked_blocks(body: JSONObject) -> list[tuple[int, int]]:
+    """The messages' blocks with a marker, by their places."""
+    return [
+        (n, at)
+        for n, message in enumerate(body["messages"])
+        if isinstance(message["content"], list)
+        for at, block in enumerate(message["content"])
+        if "cache_control" in block
+    ]
+
+
+BLOCKS = st.lists(st.lists(st.integers(1, 6000), min_size=1, max_size=5), min_size=1, max_size=8)
+
+
+@given(turns=BLOCKS, system=st.integers(0, 9000), most=st.integers(2, 4))
+def test_markers_stay_while_a_turn_grows(turns: list[list[int]], system: int, most: int) -> None:
+    """Whoever speaks again before an answer came lengthens the turn that has a marker."""
+    markers = CacheMarkers(max_markers=most)
+    history: list[JSONObject] = []
+    before, ever = list[tuple[int, int]](), set[tuple[int, int]]()
+    for sizes in turns:
+        for end in range(1, len(sizes) + 1):
+            blocks = [{"type": "text", "text": "x" * size} for size in sizes[:end]]
+            body = {"system": "x" * system, "messages": [*history, user(blocks)]}
+            found = on_anthropic(body, markers)
+            spots = marked_blocks(found)
+            has_head = isinstance(found["system"], list)
+            assert len(spots) <= most - has_head
+            assert all(spot in ever or spot > max(ever, default=(-1, 0)) for spot in spots)
+            assert set(before) <= set(spots) or len(spots) == most - has_head
+            before, ever = spots, ever | set(spots)
+        history += [user(blocks), assistant("fine")]
+
+
+def test_where_the_prompt_before_ended_a_marker_stays() -> None:
+    """A turn of many long results does not push it out: the provider looks back only so far."""
+    results = [{**RESULT, "content": LONG} for _ in range(30)]
+    turns = [user(LONG), assistant("a"), user(LONG), assistant("b")]
+    found = on_anthropic({"system": LONG, "messages": [*turns, user(results)]})
+    assert marked_blocks(found) == [(2, 0), (4, 28), (4, 29)]
+
+
+def test_a_chat_client_that_speaks_again_moves_no_marker() -> None:
+    """What was interrupted: the tool's result and the user's words become one turn upstream."""
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    asked = [user(LONG), {"role": "assistant", "content": None, "tool_calls": [call]}]
+    cut = [*asked, {"role": "tool", "tool_call_id": "c", "content": LONG}]
+    places = []
+    for messages in (cut, [*cut, user("wait, stop")]):
+        exchange = exchange_of("openai.chat", {"model": "m", "messages": messages})
+        written = DIALECTS["anthropic.messages"].write_request(exchange.request, WriteOptions())
+        places.append(marked_blocks(on_anthropic(written)))
+    assert places == [[(0, 0), (2, 0)]] * 2
+
+
 def test_last_markers_are_kept() -> None:
     """With more turns than markers: where the previous request's last one was, there is one."""
     turns = [turn for _ in range(6) for turn in (user(LONG), assistant("a"))]

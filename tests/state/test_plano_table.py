@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import anyio
 import psycopg
 import pytest
 
@@ -12,7 +13,7 @@ from asgi_drive import drive
 from plano_asgi.errors import StoreUnavailable
 from plano_asgi.gateway.auth import ApiKeys
 from plano_asgi.state import PlanoTable, ResponsesState
-from servers import PostgresServer
+from servers import PostgresServer, wait_until
 from state.talk import CHAT, reply, talk
 
 pytestmark = pytest.mark.anyio
@@ -50,6 +51,27 @@ def url(postgres_server: PostgresServer) -> str:
             (json.dumps(_ITEMS),),
         )
     return url
+
+
+async def test_state_closes_what_it_reads_from(postgres_server: PostgresServer, url: str) -> None:
+    """The connections to Plano's table, too."""
+    state = ResponsesState(url, earlier=PlanoTable(url))
+    found = talk(reply(CHAT, "Ada."), state=state)
+    await found.said(CHAT, "Who am I?", "resp_old")
+    with psycopg.connect(postgres_server.url, autocommit=True) as watching:
+        count = (
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' "
+            "AND query ~ 'plano_store|conversation_states|COMMIT' AND pid <> pg_backend_pid()"
+        )
+
+        def connections() -> int:
+            row = watching.execute(count).fetchone()
+            assert row is not None
+            return int(row[0])
+
+        assert connections() == 2
+        await state.aclose()
+        await anyio.to_thread.run_sync(wait_until, lambda: connections() == 0)
 
 
 async def test_a_conversation_of_plano_goes_on(url: str) -> None:

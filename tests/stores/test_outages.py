@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import uuid
 from collections.abc import Callable
 from functools import partial
@@ -12,6 +13,7 @@ import pytest
 
 from plano_asgi.errors import StoreUnavailable
 from plano_asgi.stores.base import Store
+from plano_asgi.stores.brief_store import BriefStore
 from plano_asgi.stores.postgres_store import PostgresStore
 from plano_asgi.stores.redis_store import RedisStore
 from servers import DatabaseServer, PostgresServer, RedisServer
@@ -104,6 +106,27 @@ async def test_a_silent_server_is_an_outage_in_time(served: tuple[DatabaseServer
             ):
                 with pytest.raises(StoreUnavailable):
                     await call()
+    finally:
+        server.freeze(False)
+    assert await store.get("key") in (b"1", b"2")
+    await store.aclose()
+
+
+async def test_whoever_has_no_time_does_not_wait_for_a_silent_server(
+    served: tuple[DatabaseServer, Make],
+) -> None:
+    """Nor until it has stopped: the connection is given up, and the next one is new."""
+    server, make = served
+    store = make(command_timeout_s=60.0)
+    brief = BriefStore(store, timeout_s=0.05, pause_s=0.0, timer=time.monotonic)
+    await store.put("key", b"1")
+    server.freeze(True)
+    try:
+        with anyio.fail_after(4):
+            with pytest.raises(StoreUnavailable):
+                await brief.get("key")
+            with pytest.raises(StoreUnavailable):
+                await brief.put("key", b"2")
     finally:
         server.freeze(False)
     assert await store.get("key") in (b"1", b"2")

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-import anyio
 import structlog
 
 from plano_asgi._json import dumps, loads
@@ -17,6 +16,7 @@ from plano_asgi.errors import StoreUnavailable
 from plano_asgi.exchange import Exchange
 from plano_asgi.identities import identity_name
 from plano_asgi.stores.base import Store
+from plano_asgi.stores.brief_store import PAUSE_S, TIMEOUT_S, StoreResting, brief_store
 
 VARY = ("anthropic-beta", "anthropic-version", "openai-beta")
 _STATE_KEY = "cache.recording"
@@ -45,8 +45,9 @@ class ResponseCache:
         shared: Whether callers without identity share answers; otherwise theirs are not cached.
         operations: Which ``Exchange.operation`` are cached.
         vary: Request headers on which an answer depends, lower-case.
-        timeout_s: For the store to find an answer; then the model is asked. A store that is down
-            is left alone for a few seconds.
+        timeout_s: For how long a shared store may be silent; then the model is asked, and an answer
+            is not kept.
+        pause_s: How long a store that was down or silent is left alone.
         timer: The clock, Unix seconds.
     """
 
@@ -59,18 +60,17 @@ class ResponseCache:
         shared: bool = False,
         operations: Collection[str] = ("chat", "/embeddings"),
         vary: Sequence[str] = VARY,
-        timeout_s: float = 0.5,
+        timeout_s: float = TIMEOUT_S,
+        pause_s: float = PAUSE_S,
         timer: Callable[[], float] = time.time,
     ) -> None:
-        self._store = store
+        self._store = brief_store(store, timeout_s=timeout_s, pause_s=pause_s, timer=timer)
         self._ttl_s = ttl_s
         self._max_entry_bytes = max_entry_bytes
         self._shared = shared
         self._operations = frozenset(operations)
         self._vary = tuple(vary)
-        self._timeout_s = timeout_s
         self._timer = timer
-        self._down_until = 0.0
 
     async def __call__(self, exchange: Exchange) -> None:
         """
@@ -119,28 +119,25 @@ class ResponseCache:
         try:
             await self._store.put(recording.key, value, ttl_s=self._ttl_s)
         except StoreUnavailable as exc:
-            self._note(str(exc))
+            _note(exc)
 
     async def _find(self, key: str) -> tuple[dict[str, Any], bytes] | None:
         """What was told of the answer at *key*, and it."""
-        if self._timer() < self._down_until:
-            return None
-        value: bytes | None = None
         try:
-            with anyio.move_on_after(self._timeout_s) as scope:
-                value = await self._store.get(key)
-            if scope.cancelled_caught:
-                self._note("no answer in time")
+            value = await self._store.get(key)
         except StoreUnavailable as exc:
-            self._note(str(exc))
+            _note(exc)
+            return None
         if value is None:
             return None
         told, _, body = value.partition(b"\n")
         return loads(told), body
 
-    def _note(self, error: str) -> None:
-        self._down_until = self._timer() + 5.0
-        _log.warning("cache_unavailable", error=error)
+
+def _note(error: StoreUnavailable) -> None:
+    """Say that the store failed, once for each time that it was asked."""
+    if not isinstance(error, StoreResting):
+        _log.warning("cache_unavailable", error=str(error))
 
 
 def _replay(told: dict[str, Any], body: bytes, age_s: float) -> ReplayAnswer:

@@ -29,6 +29,10 @@ class StateStorage(ConfigModel):
     """A URL: ``postgresql://...``, ``sqlite:///state.db``, ``redis://...``."""
     ttl_s: Seconds | None = Field(default=None, alias="ttl", gt=0)
     """Ours: how long a response is kept after it was last gone on from."""
+    max_items: Whole | None = Field(default=None, ge=1)
+    """Ours: of one conversation; what is over is not gone on from."""
+    max_bytes: Whole | None = Field(default=None, ge=1)
+    """Ours: the same, in bytes of JSON."""
     key: Secret | None = None
     """Ours: seals what is kept (AES-GCM); 32 bytes as 64 hexadecimal digits."""
 

@@ -18,9 +18,9 @@ def build_state(config: StateStorage) -> ResponsesState:
         ConfigurationError: A URL or key that cannot be.
     """
     url = config.connection_string.get_secret_value() if config.connection_string else "memory://"
-    options: dict[str, Any] = {}
-    if config.ttl_s is not None:
-        options["ttl_s"] = config.ttl_s
+    options: dict[str, Any] = config.model_dump(
+        include={"ttl_s", "max_items", "max_bytes"}, exclude_none=True
+    )
     if config.key is not None:
         try:
             options["key"] = bytes.fromhex(config.key.get_secret_value())

@@ -16,9 +16,9 @@ from plano_asgi._json import JSONObject
 from plano_asgi.asgi.request import json_object
 from plano_asgi.asgi.respond import encode_headers
 from plano_asgi.attempts import Answer
+from plano_asgi.attempts.engine import Prepare
 from plano_asgi.errors import RequestError, UpstreamError
 from plano_asgi.exchange import Candidate, Exchange, Route
-from plano_asgi.attempts.engine import Prepare
 from plano_asgi.gateway.call import Call, answer_headers
 from plano_asgi.gateway.pipeline import Pipeline
 from plano_asgi.providers.base import UpstreamCall, UpstreamProvider

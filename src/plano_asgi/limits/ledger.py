@@ -21,8 +21,8 @@ import structlog
 
 from plano_asgi.errors import StoreUnavailable
 from plano_asgi.limits.account import Account, Standing, Terms
-from plano_asgi.limits.brief_store import PAUSE_S, TIMEOUT_S, brief_store
 from plano_asgi.stores.base import Store
+from plano_asgi.stores.brief_store import PAUSE_S, TIMEOUT_S, brief_store
 
 RESERVATION_TTL_S = 900.0
 _log = structlog.get_logger("plano_asgi")

@@ -11,13 +11,13 @@ from plano_asgi.conversation import Usage
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.exchange import Candidate, Exchange
 from plano_asgi.limits.account import Standing, Terms
-from plano_asgi.limits.brief_store import PAUSE_S, TIMEOUT_S
 from plano_asgi.limits.estimate import Estimate
 from plano_asgi.limits.ledger import RESERVATION_TTL_S, Ledger
 from plano_asgi.limits.meter import DEFAULT_OUTPUT_TOKENS, LimitReached, Meter
 from plano_asgi.limits.rules import ANYONE, ModelOf, Rule, RuleBook
 from plano_asgi.limits.windows import RollingWindow
 from plano_asgi.stores.base import Store
+from plano_asgi.stores.brief_store import PAUSE_S, TIMEOUT_S
 
 Unit: TypeAlias = Literal["second", "minute", "hour", "day"]
 _UNITS = {"second": 1.0, "minute": 60.0, "hour": 3_600.0, "day": 86_400.0}

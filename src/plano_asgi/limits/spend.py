@@ -14,7 +14,6 @@ from plano_asgi.conversation import Usage
 from plano_asgi.errors import ConfigurationError, Forbidden
 from plano_asgi.exchange import Candidate, Exchange
 from plano_asgi.limits.account import Standing, Terms
-from plano_asgi.limits.brief_store import PAUSE_S, TIMEOUT_S
 from plano_asgi.limits.estimate import Estimate
 from plano_asgi.limits.ledger import RESERVATION_TTL_S, Ledger
 from plano_asgi.limits.meter import DEFAULT_OUTPUT_TOKENS, LimitReached, Meter
@@ -22,6 +21,7 @@ from plano_asgi.limits.rules import ANYONE, ModelOf, Rule, RuleBook
 from plano_asgi.limits.windows import CalendarWindow, RollingWindow, Window
 from plano_asgi.pricing import Prices
 from plano_asgi.stores.base import Store
+from plano_asgi.stores.brief_store import PAUSE_S, TIMEOUT_S
 
 _NANO = 1_000_000_000  # accounts are kept in whole billionths of a dollar
 _MAX_NAMED = 1_000

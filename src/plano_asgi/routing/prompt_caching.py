@@ -3,8 +3,10 @@ Cache markers: where a provider should keep a prompt, for providers that want to
 
 ``with_cache_markers`` writes them into the body for the *chosen* upstream, after routing. A marker
 depends on what is before it and on nothing after: while a conversation grows, it stays where it
-is, and new ones follow. One ends the instructions; one ends a user's turn whenever enough tokens
-have come since the last one. Past the provider's bound the oldest of the latter are left out.
+is, and new ones follow. One ends the instructions; one stands in a user's turn wherever enough
+tokens have come since the last one. Not at the turn's end: what the user says next, where no answer
+came between, is written into the same turn. Past the provider's bound the oldest of the latter are
+left out, but the one that ended the prompt before stays: it is where that was cached.
 
 A body with markers of the client's own is left as it is: whoever sets some has counted them, and
 an order among them (an hour before five minutes) that ours could break.
@@ -18,8 +20,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from plano_asgi._json import JSONObject, dumps
+from plano_asgi._json import JSONObject
 from plano_asgi.errors import ConfigurationError
+from plano_asgi.routing.prompt_sizes import (
+    block_chars,
+    object_of,
+    objects,
+    text_chars,
+    tool_chars,
+    turn_chars,
+)
 
 Strategy: TypeAlias = Literal["breakpoints", "content_part", "cache_point", "automatic", "none"]
 """
@@ -47,8 +57,6 @@ _CHARS_PER_TOKEN = 4
 _MARK: JSONObject = {"cache_control": {"type": "ephemeral"}}
 _POINT: JSONObject = {"cachePoint": {"type": "default"}}
 _INSTRUCTING = ("system", "developer")
-_MEDIA = frozenset({"image", "document", "image_url", "input_audio", "file", "video"})
-_MEDIA_CHARS = 4096  # a thousand tokens, however many bytes
 # Thinking is cached with what follows it, but takes no marker of its own.
 _MARKABLE = frozenset({"text", "image", "document", "tool_result"})
 
@@ -122,19 +130,21 @@ def with_cache_markers(
     return _marked(body, messages, place, markers)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
     """
     One way of marking. *key* is what marks; *head* the index of the message that holds the
-    instructions, -1 if none does. *mark_head* and *mark_turn* return the marked copy of a body and
-    of a message's content, ``None`` if there is nothing to mark.
+    instructions, -1 if none does. *mark_head* returns the marked copy of a body, ``None`` if there
+    is nothing to mark; *takes* says whether a marker may end a block of a turn, and *mark* is the
+    blocks that take the place of one.
     """
 
     key: str
     head: Callable[[list[JSONObject]], int]
     head_chars: Callable[[JSONObject, int], int]
     mark_head: Callable[[JSONObject, int], JSONObject | None]
-    mark_turn: Callable[[Any], list[JSONObject] | None]
+    takes: Callable[[JSONObject], bool]
+    mark: Callable[[JSONObject], Sequence[JSONObject]]
 
     def has_marks(self, body: JSONObject, messages: list[JSONObject]) -> bool:
         """Whether the client has set any: in front, on a block, or inside a tool's result."""
@@ -147,11 +157,11 @@ class _Place:
     def _on_blocks(self, content: Any) -> bool:
         if not isinstance(content, list):
             return False
-        for block in _objects(content):
+        for block in objects(content):
             if self.key in block:
                 return True
             inner = block.get("content")
-            if isinstance(inner, list) and any(self.key in part for part in _objects(inner)):
+            if isinstance(inner, list) and any(self.key in part for part in objects(inner)):
                 return True
         return False
 
@@ -169,22 +179,56 @@ def _marked(
     marked = place.mark_head(body, head) if chars >= least else None
     if marked is None:
         last = 0
-    turns: dict[int, JSONObject] = {}
+    spots: list[_Spot] = []
     for n, message in enumerate(messages):
         if n == head:
             continue
-        chars += _turn_chars(message)
-        if message.get("role") != "user" or chars < least or chars - last < step:
+        if message.get("role") != "user":
+            chars += turn_chars(message)
             continue
-        if (content := place.mark_turn(message.get("content"))) is not None:
-            turns[n] = {**message, "content": content}
-            last = chars
-    room = markers.max_markers - (marked is not None)
-    kept = dict(list(turns.items())[-room:] if room else ())
-    if not kept:
-        return body if marked is None else marked
+        for at, block in enumerate(_blocks(message.get("content"))):
+            chars += block_chars(block)
+            if chars >= least and chars - last >= step and place.takes(block):
+                spots.append((n, at))
+                last = chars
     changed = body if marked is None else marked
-    return {**changed, "messages": [kept.get(n, m) for n, m in enumerate(changed["messages"])]}
+    kept = _kept(spots, markers.max_markers - (marked is not None))
+    if not kept:
+        return changed
+    messages = list(changed["messages"])
+    for n, at in kept:
+        messages[n] = _with_mark(messages[n], at, place)
+    return {**changed, "messages": messages}
+
+
+_Spot: TypeAlias = tuple[int, int]
+"""A message, and a block of it that a marker ends."""
+
+
+def _kept(spots: list[_Spot], room: int) -> list[_Spot]:
+    """
+    The last of *spots* that there is *room* for, one of them before the last marked message; from
+    the end, so that what is put in moves none of the others.
+    """
+    if room <= 0:
+        return []
+    kept = spots[-room:]
+    if len(kept) > 1 and kept[0][0] == kept[-1][0]:
+        kept[0] = next((spot for spot in reversed(spots) if spot[0] < kept[0][0]), kept[0])
+    return kept[::-1]
+
+
+def _with_mark(message: JSONObject, at: int, place: _Place) -> JSONObject:
+    blocks = _blocks(message["content"])
+    return {**message, "content": [*blocks[:at], *place.mark(blocks[at]), *blocks[at + 1 :]]}
+
+
+def _blocks(content: Any) -> Sequence[JSONObject]:
+    """A message's content in blocks: a text is one. None where it is no content."""
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    blocks = objects(content)
+    return blocks if isinstance(content, list) and len(blocks) == len(content) else ()
 
 
 # ------------------------------------------------------------------ Messages
@@ -195,13 +239,13 @@ def _no_head(messages: list[JSONObject]) -> int:
 
 
 def _messages_head_chars(body: JSONObject, head: int) -> int:
-    return _text_chars(body.get("system")) + sum(map(_tool_chars, _objects(body.get("tools"))))
+    return text_chars(body.get("system")) + sum(map(tool_chars, objects(body.get("tools"))))
 
 
 def _mark_messages_head(body: JSONObject, head: int) -> JSONObject | None:
     if (system := _mark_blocks(body.get("system"))) is not None:
         return {**body, "system": system}
-    tools = list(_objects(body.get("tools")))
+    tools = list(objects(body.get("tools")))
     # A tool that is loaded later is not part of the prefix, and takes no marker.
     last = _last(tools, lambda tool: not tool.get("defer_loading"))
     if last is None:
@@ -211,7 +255,11 @@ def _mark_messages_head(body: JSONObject, head: int) -> JSONObject | None:
 
 
 def _mark_blocks(content: Any) -> list[JSONObject] | None:
-    return _mark_last(content, _MARKABLE)
+    return _mark_last(content, _takes_block)
+
+
+def _takes_block(block: JSONObject) -> bool:
+    return block.get("type") in _MARKABLE and not _is_blank(block)
 
 
 # ------------------------------------------------------------------ chat
@@ -222,9 +270,9 @@ def _chat_head(messages: list[JSONObject]) -> int:
 
 
 def _chat_head_chars(body: JSONObject, head: int) -> int:
-    tools = (_object(tool.get("function")) for tool in _objects(body.get("tools")))
-    chars = sum(map(_tool_chars, tools))
-    return chars + (_text_chars(body["messages"][head].get("content")) if head >= 0 else 0)
+    tools = (object_of(tool.get("function")) for tool in objects(body.get("tools")))
+    chars = sum(map(tool_chars, tools))
+    return chars + (text_chars(body["messages"][head].get("content")) if head >= 0 else 0)
 
 
 def _mark_chat_head(body: JSONObject, head: int) -> JSONObject | None:
@@ -238,16 +286,20 @@ def _mark_chat_head(body: JSONObject, head: int) -> JSONObject | None:
 
 
 def _mark_text(content: Any) -> list[JSONObject] | None:
-    return _mark_last(content, frozenset({"text"}))
+    return _mark_last(content, _takes_text)
+
+
+def _takes_text(block: JSONObject) -> bool:
+    return block.get("type") == "text" and not _is_blank(block)
 
 
 # ------------------------------------------------------------------ Bedrock Converse
 
 
 def _converse_head_chars(body: JSONObject, head: int) -> int:
-    tools = _objects(_object(body.get("toolConfig")).get("tools"))
-    specs = (_object(tool.get("toolSpec")) for tool in tools)
-    return _text_chars(body.get("system")) + sum(map(_tool_chars, specs))
+    tools = objects(object_of(body.get("toolConfig")).get("tools"))
+    specs = (object_of(tool.get("toolSpec")) for tool in tools)
+    return text_chars(body.get("system")) + sum(map(tool_chars, specs))
 
 
 def _mark_converse_head(body: JSONObject, head: int) -> JSONObject:
@@ -257,22 +309,27 @@ def _mark_converse_head(body: JSONObject, head: int) -> JSONObject:
     return {**body, "toolConfig": {**config, "tools": [*config["tools"], _POINT]}}
 
 
-def _mark_converse_turn(content: Any) -> list[JSONObject] | None:
-    return [*content, _POINT] if isinstance(content, list) and content else None
+def _takes_point(block: JSONObject) -> bool:
+    return "type" not in block  # Converse's have none
+
+
+def _with_point(block: JSONObject) -> Sequence[JSONObject]:
+    return block, _POINT
 
 
 # ------------------------------------------------------------------ shared
 
 
-def _mark_last(content: Any, types: frozenset[str]) -> list[JSONObject] | None:
-    """*content* with a marker on its last block of *types*; a string becomes a block."""
-    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-    if not isinstance(blocks, list):
+def _mark_last(content: Any, takes: Callable[[JSONObject], bool]) -> list[JSONObject] | None:
+    """*content* with a marker on the last block that *takes* one; a string becomes a block."""
+    blocks = _blocks(content)
+    if (last := _last(blocks, takes)) is None:
         return None
-    last = _last(blocks, lambda block: block.get("type") in types and not _is_blank(block))
-    if last is None:
-        return None
-    return [*blocks[:last], {**blocks[last], **_MARK}, *blocks[last + 1 :]]
+    return [*blocks[:last], *_with_control(blocks[last]), *blocks[last + 1 :]]
+
+
+def _with_control(block: JSONObject) -> Sequence[JSONObject]:
+    return ({**block, **_MARK},)
 
 
 def _is_blank(block: JSONObject) -> bool:
@@ -286,61 +343,30 @@ def _last(blocks: Sequence[Any], fits: Callable[[JSONObject], bool]) -> int | No
     return next((n for n in found if fits(blocks[n])), None)
 
 
-def _text_chars(content: Any) -> int:
-    if isinstance(content, str):
-        return len(content)
-    return sum(len(str(block.get("text") or "")) for block in _objects(content))
-
-
-def _turn_chars(message: JSONObject) -> int:
-    content = message.get("content")
-    calls = message.get("tool_calls")
-    chars = 0 if calls is None else len(dumps(calls))
-    if isinstance(content, str):
-        return chars + len(content)
-    return chars + sum(map(_block_chars, _objects(content)))
-
-
-def _block_chars(block: JSONObject) -> int:
-    if isinstance(text := block.get("text"), str):
-        return len(text)
-    if block.get("type") in _MEDIA or not _MEDIA.isdisjoint(block):
-        return _MEDIA_CHARS
-    inner = block.get("content")
-    if isinstance(inner, str):
-        return len(inner)
-    if isinstance(inner, list):
-        return sum(
-            _MEDIA_CHARS if part.get("type") in _MEDIA else len(dumps(part))
-            for part in _objects(inner)
-        )
-    return len(dumps(block))
-
-
-_SCHEMAS = ("input_schema", "parameters", "inputSchema")
-
-
-def _tool_chars(tool: Mapping[str, Any]) -> int:
-    schemas = (tool[key] for key in _SCHEMAS if key in tool)
-    chars = sum(len(dumps(schema)) for schema in schemas)
-    return chars + len(str(tool.get("name") or "")) + len(str(tool.get("description") or ""))
-
-
-def _objects(value: Any) -> Sequence[JSONObject]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else ()
-
-
-def _object(value: Any) -> JSONObject:
-    return value if isinstance(value, dict) else {}
-
-
 _CONTROL = "cache_control"
 _PLACES: Mapping[Strategy, _Place] = {
     "breakpoints": _Place(
-        _CONTROL, _no_head, _messages_head_chars, _mark_messages_head, _mark_blocks
+        key=_CONTROL,
+        head=_no_head,
+        head_chars=_messages_head_chars,
+        mark_head=_mark_messages_head,
+        takes=_takes_block,
+        mark=_with_control,
     ),
-    "content_part": _Place(_CONTROL, _chat_head, _chat_head_chars, _mark_chat_head, _mark_text),
+    "content_part": _Place(
+        key=_CONTROL,
+        head=_chat_head,
+        head_chars=_chat_head_chars,
+        mark_head=_mark_chat_head,
+        takes=_takes_text,
+        mark=_with_control,
+    ),
     "cache_point": _Place(
-        "cachePoint", _no_head, _converse_head_chars, _mark_converse_head, _mark_converse_turn
+        key="cachePoint",
+        head=_no_head,
+        head_chars=_converse_head_chars,
+        mark_head=_mark_converse_head,
+        takes=_takes_point,
+        mark=_with_point,
     ),
 }

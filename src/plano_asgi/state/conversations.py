@@ -3,28 +3,30 @@ Conversations: lists of items that responses are added to.
 
 A conversation is a head (its metadata, and how many batches there are) and batches of items, one
 for each time that something was added. Only the head is counted up, atomically, so that turns
-added at the same time are all kept, in the order in which they were finished.
+added at the same time are all kept, in the order in which they were finished. It says by which
+keys the batches are read: no store is searched.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from plano_asgi._json import JSONObject, dumps
-from plano_asgi.state.names import (
-    batch_key,
-    batch_prefix,
-    conversation_key,
-    is_id,
-    named,
-    new_id,
-)
+from plano_asgi.state.names import batch_key, conversation_key, is_id, named, new_id
 from plano_asgi.state.pieces import Piece
 from plano_asgi.state.refusals import no_conversation, no_item, too_long
 from plano_asgi.state.shelf import Shelf
 
 Added = Literal["added", "missing", "full"]
+
+
+class Extent(NamedTuple):
+    """How much a conversation holds: batches that were ever added, items, bytes of JSON."""
+
+    batches: int
+    items: int
+    size: int
 
 
 class Conversations:
@@ -77,15 +79,29 @@ class Conversations:
 
     async def delete(self, owner: str | None, id: str) -> None:
         """Forget a conversation with its items; responses of it stay by themselves."""
-        if not is_id(id) or not await self._shelf.store.delete(conversation_key(owner, id)):
+
+        def take(head: Any) -> tuple[None, int | None]:
+            return None, None if head is None else head["next"]
+
+        found = await self._shelf.update(conversation_key(owner, id), take) if is_id(id) else None
+        if found is None:
             raise no_conversation(id)
-        await self._shelf.store.delete_prefix(batch_prefix(owner, id))
+        await self._shelf.delete_all([batch_key(owner, id, number) for number in range(found)])
 
     async def add(
-        self, owner: str | None, id: str, items: Sequence[Any], *, provider: str = ""
+        self,
+        owner: str | None,
+        id: str,
+        items: Sequence[Any],
+        *,
+        provider: str = "",
+        is_paid_for: bool = False,
     ) -> Piece:
         """
         Add *items*, which *provider* answered with or to.
+
+        Args:
+            is_paid_for: It is a turn whose request was within the bounds: its answer may be over.
 
         Raises:
             NotFound: There is no such conversation.
@@ -100,7 +116,7 @@ class Conversations:
             is_over = (
                 head["items"] + count > self._max_items or head["size"] + size > self._max_bytes
             )
-            if is_over:
+            if is_over and not is_paid_for:
                 return head, ("full", 0)
             grown = {"items": head["items"] + count, "size": head["size"] + size}
             grown |= {"next": head["next"] + 1, "kept_at": self._shelf.timer()}
@@ -115,34 +131,35 @@ class Conversations:
         if word == "full":
             raise too_long("conversation", self._max_items, self._max_bytes)
         await self._shelf.put(batch_key(owner, id, number), content)
-        return _piece(id, number, items, provider)
+        return _piece(id, number, items, provider, size)
 
     async def take_back(self, owner: str | None, id: str, added: Piece) -> None:
         """Forget what ``add`` returned."""
         if await self._shelf.store.delete(batch_key(owner, id, added.number)):
-            await self._shrink(owner, id, len(added.items), len(dumps(added.items)))
+            await self._shrink(owner, id, len(added.items), added.size)
 
-    async def next_number(self, owner: str | None, id: str) -> int:
-        """The number of the batch that is added next."""
-        return int((await self._head(owner, id))["next"])
+    async def extent(self, owner: str | None, id: str) -> Extent:
+        """How much there is."""
+        head = await self._head(owner, id)
+        return Extent(head["next"], head["items"], head["size"])
 
     async def pieces(self, owner: str | None, id: str, *, before: int | None = None) -> list[Piece]:
         """
         What was added so far, or before piece number *before*, oldest first. ``None`` stands in
         the place of an item that was deleted.
         """
-        await self._head(owner, id)
-        prefix = batch_prefix(owner, id)
+        batches = (await self.extent(owner, id)).batches
+        return await self.first(owner, id, batches if before is None else min(before, batches))
+
+    async def first(self, owner: str | None, id: str, batches: int) -> list[Piece]:
+        """As ``pieces``, of a conversation that is there and has so many *batches*."""
+        keys = [batch_key(owner, id, number) for number in range(batches)]
         found: list[Piece] = []
-        for key in await self._shelf.store.keys(prefix, limit=self._max_items):
-            number = int(key.removeprefix(prefix))
-            if before is not None and number >= before:
-                break
-            value = await self._shelf.get(key)
+        for number, value in enumerate(await self._shelf.get_all(keys)):
             if value is None:
-                continue  # deleted since the keys were read
+                continue  # taken back, or being added
             if self._shelf.is_ageing(value):
-                await self._shelf.refresh(key)
+                await self._shelf.refresh(keys[number])
             found.append(_piece(id, number, value["items"], value["provider"]))
         return found
 
@@ -187,8 +204,9 @@ class Conversations:
         return head
 
 
-def _piece(id: str, number: int, items: Sequence[Any], provider: str) -> Piece:
-    return Piece(items=items, container=f"{id}:{number}", provider=provider, number=number)
+def _piece(id: str, number: int, items: Sequence[Any], provider: str, size: int = 0) -> Piece:
+    container = f"{id}:{number}"
+    return Piece(items=items, container=container, provider=provider, number=number, size=size)
 
 
 def _shown(head: JSONObject) -> JSONObject:

@@ -18,7 +18,8 @@ Earlier: TypeAlias = Callable[[str | None, str], Awaitable[Sequence[JSONObject] 
 
 class History:
     """
-    Reads what a request goes on from. Bounded: what is over is refused, never cut in silence.
+    Reads what a request goes on from. Bounded: what is over is not gone on from, never cut in
+    silence.
 
     Args:
         max_items: Of one conversation.
@@ -54,13 +55,17 @@ class History:
         All items up to and with *record*, oldest first.
 
         Raises:
-            NotFound, RequestError: As ``before``; also where its answer is still being made.
+            NotFound: As ``before``.
+            RequestError: Its answer is still being made.
         """
         if not record.is_finished:
             raise RequestError(
                 f"Response '{record.head.id}' is still in progress.", param="previous_response_id"
             )
-        return [*await self.before(owner, record), input_of(record), _output(record)]
+        own = [input_of(record), _output(record)]
+        if record.head.previous is None and record.head.conversation is None:
+            return own
+        return [*await self.before(owner, record), *own]
 
     async def before(self, owner: str | None, record: Record) -> list[Piece]:
         """
@@ -68,9 +73,7 @@ class History:
 
         Raises:
             NotFound: Something that it follows was deleted or has expired.
-            RequestError: It is too long.
         """
-        self.check(record.head.items, record.head.size, "previous_response_id")
         chain: list[Record] = []
         first = record.head
         while first.previous is not None:
@@ -81,27 +84,18 @@ class History:
         pieces: list[Piece] = []
         if first.conversation is not None:
             try:
-                pieces = await self.conversation(owner, first.conversation, before=first.before)
+                pieces = await self._conversations.pieces(
+                    owner, first.conversation, before=first.before
+                )
             except NotFound:
                 raise no_earlier_turn(record.head.id) from None
         for earlier in reversed(chain):
             pieces += (input_of(earlier), _output(earlier))
         return pieces
 
-    async def conversation(
-        self, owner: str | None, id: str, *, before: int | None = None
-    ) -> list[Piece]:
-        """
-        All items of a conversation, oldest first.
-
-        Raises:
-            NotFound: There is no such conversation.
-        """
-        return await self._conversations.pieces(owner, id, before=before)
-
     def check(self, items: int, size: int, param: str) -> None:
         """
-        Refuse what is over the bounds.
+        Refuse to go on from what is over the bounds.
 
         Raises:
             RequestError: It is.

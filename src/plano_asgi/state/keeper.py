@@ -44,6 +44,8 @@ class Asked:
     store: bool
     previous: str | None = None
     conversation: str | None = None
+    thread: str = ""
+    """See ``Head``; "" where it follows nothing."""
     before: int = 0
     model: str | None = None
     input: bytes = field(default=b"[]", repr=False)
@@ -169,7 +171,9 @@ class Keeper(ResponseFilter):
         head = self._head(content, response, exchange)
         ids = item_ids(response.get("output") or ())
         try:
-            self._undo = await self._keep(self._asked, head, content, ids)
+            with exchange.doing("state", "response", operation="save"):
+                self._undo = await self._keep(self._asked, head, content, ids)
+            exchange.facts["state_thread"] = head.thread
         except StoreUnavailable as exc:
             is_unfinished = response.get("status") in UNFINISHED
             if self._asked.conversation is not None or is_unfinished:
@@ -185,6 +189,7 @@ class Keeper(ResponseFilter):
             id=self._id,
             previous=asked.previous,
             conversation=asked.conversation,
+            thread=asked.thread or self._id,
             before=asked.before,
             provider=served_by.provider if served_by else "",
             model=served_by.model if served_by else "",

@@ -51,7 +51,6 @@ def named(items: Sequence[Any], container: str) -> list[tuple[str, Any]]:
     return [(item_id(item, container, index), item) for index, item in enumerate(items)]
 
 
-@lru_cache(1024)
 def tenant_key(owner: str | None) -> str:
     """The part of a key that says whose a thing is. ``None``: callers without an identity."""
     if owner is None:
@@ -60,6 +59,7 @@ def tenant_key(owner: str | None) -> str:
     return hashlib.blake2b(name, digest_size=_DIGEST_BYTES).hexdigest()
 
 
+@lru_cache(1024)
 def tenant_prefix(owner: str | None) -> str:
     """What every key of *owner* begins with."""
     return f"state/{tenant_key(owner)}/"
@@ -80,11 +80,6 @@ def conversation_key(owner: str | None, id: str) -> str:
     return f"{tenant_prefix(owner)}c/{id}"
 
 
-def batch_prefix(owner: str | None, id: str) -> str:
-    """What the keys of a conversation's batches of items begin with."""
-    return f"{tenant_prefix(owner)}b/{id}/"
-
-
 def batch_key(owner: str | None, id: str, number: int) -> str:
-    """The key of one batch; these sort by number."""
-    return f"{batch_prefix(owner, id)}{number:012d}"
+    """The key of one of a conversation's batches of items; these sort by number."""
+    return f"{tenant_prefix(owner)}b/{id}/{number:012d}"

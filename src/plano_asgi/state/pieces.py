@@ -19,6 +19,8 @@ class Piece:
     provider: str = ""
     number: int = 0
     """Which one of its conversation it is."""
+    size: int = 0
+    """What it takes of its conversation's bound, in bytes, where it was just added."""
 
     @property
     def named(self) -> list[tuple[str, Any]]:

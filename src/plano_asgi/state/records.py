@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -20,11 +20,14 @@ class Head(NamedTuple):
 
     *previous* is the response it follows, or *conversation* the conversation, of which it saw the
     batches before number *before*. *items* and *size* (bytes) count it and everything it follows.
+    Defaults are what is not kept.
     """
 
     id: str
     previous: str | None = None
     conversation: str | None = None
+    thread: str = ""
+    """The conversation, or the response that its chain began with. "" of older versions."""
     before: int = 0
     provider: str = ""
     """Who answered: the key under which the gateway holds the provider."""
@@ -40,6 +43,9 @@ class Head(NamedTuple):
     def home(self) -> Candidate | None:
         """The upstream that keeps the response itself, if one does."""
         return Candidate(provider=self.provider, model=self.model) if self.is_home else None
+
+
+_FIELDS = Head._fields
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,11 +91,12 @@ class Records:
             await self._shelf.refresh(key)
         return Record(head=_head(value["head"]), input=value["input"], response=value["response"])
 
-    async def put(self, owner: str | None, head: Head, input: bytes, response: bytes) -> None:
+    def put(self, owner: str | None, head: Head, input: bytes, response: bytes) -> Awaitable[None]:
         """Keep a response; *input* and *response* are encoded JSON, a list and an object."""
-        known = dumps({"kept_at": self._shelf.timer(), "head": head._asdict()})[:-1]
+        fields = {name: value for name, value in zip(_FIELDS, head, strict=True) if value}
+        known = dumps({"kept_at": self._shelf.timer(), "head": fields})[:-1]
         plain = b'%b,"input":%b,"response":%b}' % (known, input, response)
-        await self._shelf.put(response_key(owner, head.id), plain)
+        return self._shelf.put(response_key(owner, head.id), plain)
 
     async def finish(self, owner: str | None, record: Record, response: JSONObject) -> None:
         """Keep the newer state of an answer made in the background."""
@@ -102,4 +109,7 @@ class Records:
 
 def _head(fields: JSONObject) -> Head:
     """The head in *fields*; another version may have kept more of them, or fewer."""
-    return Head._make(map((Head._field_defaults | fields).get, Head._fields))
+    try:
+        return Head(**fields)
+    except TypeError:
+        return Head(**{name: fields[name] for name in _FIELDS if name in fields})

@@ -30,8 +30,9 @@ class References:
     async def note(self, owner: str | None, response: str, ids: Iterable[str]) -> None:
         """Keep that the items *ids* are in the answer *response*."""
         place = dumps({"kept_at": self._shelf.timer(), "response": response})
-        for id in filter(is_id, ids):
-            await self._shelf.put(item_key(owner, id), place)
+        for id in ids:
+            if is_id(id):
+                await self._shelf.put(item_key(owner, id), place)
 
     async def forget(self, owner: str | None, ids: Iterable[str]) -> None:
         """Forget what ``note`` kept."""

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
+from anyio import CancelScope
+
 from plano_asgi._json import dumps, loads
-from plano_asgi.errors import ConfigurationError, NotFound, PlanoError
+from plano_asgi.errors import ConfigurationError, NotFound, PlanoError, StoreUnavailable
 from plano_asgi.exchange import EARLIER_KEY, Candidate, Exchange, Route
 from plano_asgi.identities import identity_name
 from plano_asgi.state.compaction import Compactor
@@ -35,15 +37,15 @@ from plano_asgi.state.sealing import Sealer
 from plano_asgi.state.shelf import Shelf
 from plano_asgi.state.wish import Wish, read_wish, with_input, without_state
 from plano_asgi.stores.base import Store
+from plano_asgi.stores.brief_store import PAUSE_S, brief_store
 from plano_asgi.stores.open_store import open_store
 
 TTL_S = 30 * 86_400.0
 MAX_ITEMS = 2_000
 MAX_BYTES = 16 << 20
+TIMEOUT_S = 2.0
 PIN_KEY = "state.pin"
 """Where in ``Exchange.state`` the route of a pinned request is."""
-THREAD_KEY = "state.thread"
-"""Where in ``Exchange.state`` the id of the conversation or of the response gone on from is."""
 
 _DIALECT = "openai.responses"
 _BESIDE = frozenset(("/responses/compact", "/responses/input_tokens"))
@@ -61,7 +63,8 @@ class ResponsesState:
     Args:
         store: A ``Store`` or its URL. With ``memory://`` all is gone with the process.
         ttl_s: How long a response or conversation is kept after it was last gone on from.
-        max_items: Of one conversation; more is refused.
+        max_items: Of one conversation. What is over is not gone on from: a request is refused
+            before a model is asked, and only a last answer may go over.
         max_bytes: The same, in bytes of JSON.
         key: 16, 24 or 32 bytes to seal with what is kept (AES-GCM); several to change keys, the
             new one first. ``None``: it lies in the store as plain JSON.
@@ -71,6 +74,8 @@ class ResponsesState:
         resolve: What the names say of a model, to serve another model of the upstream that keeps a
             response. ``None``: the gateway's own names.
         earlier: Looks up responses that another program kept (``PlanoTable``).
+        timeout_s: For how long a shared store may answer nobody; then it counts as down.
+        pause_s: How long a store that was down is left alone.
         timer: Unix seconds.
 
     Raises:
@@ -88,13 +93,16 @@ class ResponsesState:
         native: Callable[[Candidate], bool] | None = None,
         resolve: Callable[[str | None], Route] | None = None,
         earlier: Earlier | None = None,
+        timeout_s: float = TIMEOUT_S,
+        pause_s: float = PAUSE_S,
         timer: Callable[[], float] = time.time,
     ) -> None:
         if ttl_s <= 0 or max_items <= 0 or max_bytes <= 0:
             raise ConfigurationError("the state's bounds must be more than 0")
         self.store = open_store(store) if isinstance(store, str) else store
         sealer = None if key is None else Sealer((key,) if isinstance(key, bytes) else key)
-        shelf = Shelf(self.store, sealer=sealer, ttl_s=ttl_s, timer=timer)
+        brief = brief_store(self.store, timeout_s=timeout_s, pause_s=pause_s, timer=timer)
+        shelf = Shelf(brief, sealer=sealer, ttl_s=ttl_s, timer=timer)
         self.records = Records(shelf)
         self.conversations = Conversations(shelf, max_items=max_items, max_bytes=max_bytes)
         self.compactor = Compactor(sealer=sealer)
@@ -106,7 +114,7 @@ class ResponsesState:
             earlier=earlier,
         )
         self._references = References(shelf, self.records)
-        self._native, self._resolve = native, resolve
+        self._native, self._resolve, self._earlier = native, resolve, earlier
 
     async def __call__(self, exchange: Exchange) -> None:
         """
@@ -175,8 +183,11 @@ class ResponsesState:
         return await self.store.delete_prefix(tenant_prefix(owner))
 
     async def aclose(self) -> None:
-        """Close the store's connections of the running event loop."""
-        await self.store.aclose()
+        """Close the connections of the running event loop, those of *earlier* too."""
+        async with AsyncExitStack() as stack:
+            if (aclose := getattr(self._earlier, "aclose", None)) is not None:
+                stack.push_async_callback(aclose)
+            await self.store.aclose()
 
     # ----------------------------------------------------------------- going on
 
@@ -188,7 +199,8 @@ class ResponsesState:
     async def _go_on(self, exchange: Exchange, wish: Wish, owner: str | None) -> Asked:
         new = input_items(exchange.body.get("input"))
         if not wish.has_past and refers(new):
-            new = await self._referred(exchange, owner, new)
+            with exchange.doing("state", "items", operation="load"):
+                new = await self._referred(exchange, owner, new)
             exchange.replace_body({**exchange.body, "input": new})
         content = dumps(new) if wish.store else b"[]"
         asked = Asked(
@@ -203,9 +215,11 @@ class ResponsesState:
             is_stateless=self._native is None,
         )
         if wish.previous is not None:
-            await self._after_response(exchange, asked, wish.previous, new)
+            with exchange.doing("state", "response", operation="load"):
+                await self._after_response(exchange, asked, wish.previous, new)
         elif wish.conversation is not None:
-            await self._in_conversation(exchange, asked, wish.conversation, new)
+            with exchange.doing("state", "conversation", operation="load"):
+                await self._in_conversation(exchange, asked, wish.conversation, new)
         elif asked.is_stateless:
             exchange.replace_body(without_state(exchange.body))
         return asked
@@ -216,8 +230,8 @@ class ResponsesState:
         record = await self._history.find(asked.owner, previous)
         if record is None:
             raise no_previous(previous)
-        exchange.state[THREAD_KEY] = previous
         head = record.head
+        asked.thread = exchange.facts["state_thread"] = head.thread or previous
         asked.items += head.items
         asked.size += head.size
         if (pin := self._pin(head, exchange.model)) is not None:
@@ -228,20 +242,27 @@ class ResponsesState:
             self._expand(exchange)
             return
         asked.is_stateless = True
+        self._check(exchange, asked, "previous_response_id")
         pieces = await self._history.up_to(asked.owner, record)
         await self._merge(exchange, asked, pieces, new)
-        self._history.check(asked.items, asked.size, "previous_response_id")
 
     async def _in_conversation(
         self, exchange: Exchange, asked: Asked, id: str, new: list[Any]
     ) -> None:
-        exchange.state[THREAD_KEY] = id
         asked.is_stateless = True
-        asked.before = await self.conversations.next_number(asked.owner, id)
-        pieces = await self._history.conversation(asked.owner, id, before=asked.before)
-        asked.items += sum(len(piece.items) for piece in pieces)
+        extent = await self.conversations.extent(asked.owner, id)
+        asked.thread = exchange.facts["state_thread"] = id
+        asked.before = extent.batches
+        asked.items += extent.items
+        asked.size += extent.size
+        self._check(exchange, asked, "conversation")
+        pieces = await self.conversations.first(asked.owner, id, extent.batches)
         await self._merge(exchange, asked, pieces, new)
-        self._history.check(asked.items, asked.size, "conversation")
+
+    def _check(self, exchange: Exchange, asked: Asked, param: str) -> None:
+        """Refuse to go on from what is too long, but not to make it shorter."""
+        if exchange.operation == "chat":
+            self._history.check(asked.items, asked.size, param)
 
     def _pin(self, head: Head, model: str | None) -> Route | None:
         """Where a request for *model* goes on from *head* at the upstream that keeps it."""
@@ -302,17 +323,9 @@ class ResponsesState:
         exchange.replace_body(without_state(body) if exchange.operation == "chat" else body)
 
     async def _keep(self, asked: Asked, head: Head, content: bytes, items: Sequence[str]) -> Undo:
-        """Keep an answer: by itself first, then in its conversation."""
+        """Keep an answer: by itself first, then in its conversation. All of it, or nothing."""
         owner, conversation = asked.owner, asked.conversation
-        await self.records.put(owner, head, asked.input, content)
-        await self._references.note(owner, head.id, items)
         added: Piece | None = None
-        if conversation is not None:
-            said = [*loads(asked.input), *loads(content)["output"]]
-            with suppress(NotFound):  # it was deleted while the model spoke
-                added = await self.conversations.add(
-                    owner, conversation, said, provider=head.provider
-                )
 
         async def undo() -> None:
             await self._references.forget(owner, items)
@@ -320,6 +333,19 @@ class ResponsesState:
             if conversation is not None and added is not None:
                 await self.conversations.take_back(owner, conversation, added)
 
+        try:
+            await self.records.put(owner, head, asked.input, content)
+            await self._references.note(owner, head.id, items)
+            if conversation is not None:
+                said = [*loads(asked.input), *loads(content)["output"]]
+                with suppress(NotFound):  # it was deleted while the model spoke
+                    added = await self.conversations.add(
+                        owner, conversation, said, provider=head.provider, is_paid_for=True
+                    )
+        except BaseException:
+            with CancelScope(shield=True), suppress(StoreUnavailable):
+                await undo()
+            raise
         return undo
 
 

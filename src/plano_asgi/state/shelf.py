@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import structlog
@@ -11,6 +11,7 @@ import structlog
 from plano_asgi._json import dumps, loads
 from plano_asgi.state.sealing import Sealer
 from plano_asgi.stores.base import Store
+from plano_asgi.stores.bulk import delete_all, get_all
 
 T = TypeVar("T")
 _log = structlog.get_logger("plano_asgi")
@@ -43,6 +44,15 @@ class Shelf:
     async def get(self, key: str) -> Any:
         """The value; ``None`` where there is none that can be read."""
         return self._read(key, await self.store.get(key))
+
+    async def get_all(self, keys: Sequence[str]) -> list[Any]:
+        """As ``get``, of many: in as few round trips as the store can do with."""
+        found = await get_all(self.store, keys)
+        return [self._read(key, stored) for key, stored in zip(keys, found, strict=True)]
+
+    async def delete_all(self, keys: Sequence[str]) -> None:
+        """Forget many."""
+        await delete_all(self.store, keys)
 
     def put(self, key: str, plain: bytes) -> Awaitable[None]:
         """Keep *plain*, one encoded value."""

@@ -48,7 +48,8 @@ def read_wish(body: JSONObject) -> Wish:
 
 def with_input(body: JSONObject, items: list[Any]) -> JSONObject:
     """*body* with *items* for its input and no other past."""
-    merged = {**body, "input": items}
+    merged = body.copy()
+    merged["input"] = items
     merged.pop("previous_response_id", None)
     merged.pop("conversation", None)
     return merged

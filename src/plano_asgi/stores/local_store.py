@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from plano_asgi.stores.keys import check_key, counter
@@ -55,11 +55,18 @@ class LocalStore:
             entry = self._living(key)
         return None if entry is None else entry[0]
 
+    async def get_many(self, keys: Sequence[str], /) -> list[bytes | None]:
+        """See ``BulkStore``."""
+        with self._lock:
+            entries = [self._living(key) for key in keys]
+        return [None if entry is None else entry[0] for entry in entries]
+
     async def put(self, key: str, value: bytes, /, *, ttl_s: float | None = None) -> None:
         """See ``Store``."""
         check_key(key)
+        until = _FOREVER if ttl_s is None else self._timer() + ttl_s
         with self._lock:
-            self._set(key, value, self._until(ttl_s))
+            self._set(key, value, until)
 
     async def delete(self, key: str, /) -> bool:
         """See ``Store``."""

@@ -6,8 +6,9 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import cache
 from itertools import chain
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio
 
@@ -128,10 +129,8 @@ class PostgresPool:
         return connection
 
     async def _connect(self) -> Connection:
-        from psycopg import AsyncConnection
-
         with anyio.fail_after(self._connect_timeout_s):
-            return await AsyncConnection.connect(
+            return await _connection_class().connect(
                 self._url,
                 autocommit=True,
                 prepare_threshold=None,  # poolers between us may not know prepared statements
@@ -201,6 +200,26 @@ class _Client:
     async def aclose(self) -> None:
         while self.idle:
             await self.idle.pop().close()
+
+
+@cache
+def _connection_class() -> type[Connection]:
+    from psycopg import AsyncConnection
+    from psycopg.rows import TupleRow
+    from psycopg.waiting import wait_async
+
+    class CutConnection(AsyncConnection[TupleRow]):
+        """One whose user, when cancelled, does not wait until the server has stopped."""
+
+        async def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
+            """As psycopg's, but for what an interruption does: the connection is over."""
+            try:
+                return await wait_async(gen, self.pgconn.socket, *arguments, **options)
+            except (asyncio.CancelledError, KeyboardInterrupt):
+                self.pgconn.finish()
+                raise
+
+    return CutConnection
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from plano_asgi.stores.keys import counter, key_bytes, key_text, prefix_range, unavailable
@@ -25,6 +25,9 @@ _TABLES = (
     ),
 )
 _GET = "SELECT value FROM plano_store WHERE key = %s AND (expires IS NULL OR expires > %s)"
+_GET_MANY = (
+    "SELECT key, value FROM plano_store WHERE key = ANY(%s) AND (expires IS NULL OR expires > %s)"
+)
 _PUT = (
     "INSERT INTO plano_store VALUES (%s, %s, %s) "
     "ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires"
@@ -104,6 +107,14 @@ class PostgresStore:
             found = await connection.execute(_GET, (name, self._timer()))
             row = await found.fetchone()
         return row[0] if row else None
+
+    async def get_many(self, keys: Sequence[str], /) -> list[bytes | None]:
+        """See ``BulkStore``."""
+        names = [key_bytes(key) for key in keys]
+        async with self._pool.transaction() as connection:
+            found = await connection.execute(_GET_MANY, (names, self._timer()))
+            values = dict(await found.fetchall())
+        return [values.get(name) for name in names]
 
     async def put(self, key: str, value: bytes, /, *, ttl_s: float | None = None) -> None:
         """See ``Store``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar, cast
 from zlib import crc32
 
@@ -98,6 +98,15 @@ class RedisStore:
 
         async def work(redis: Redis) -> bytes | None:
             return cast("bytes | None", await redis.get(name))
+
+        return await self._client.run(work)
+
+    async def get_many(self, keys: Sequence[str], /) -> list[bytes | None]:
+        """See ``BulkStore``."""
+        names = [self._name(key) for key in keys]
+
+        async def work(redis: Redis) -> list[bytes | None]:
+            return cast("list[bytes | None]", await redis.mget(names)) if names else []
 
         return await self._client.run(work)
 

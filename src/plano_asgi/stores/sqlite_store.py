@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from plano_asgi.stores.keys import counter, key_bytes, key_text, prefix_range, unavailable
@@ -56,6 +56,16 @@ class SQLiteStore:
         name, now = key_bytes(key), self._timer()
         row = await self._file.read(lambda connection: _living(connection, name, now))
         return row[0] if row else None
+
+    async def get_many(self, keys: Sequence[str], /) -> list[bytes | None]:
+        """See ``BulkStore``. They are read as they were at one time."""
+        names, now = [key_bytes(key) for key in keys], self._timer()
+
+        def work(connection: sqlite3.Connection) -> list[bytes | None]:
+            rows = [_living(connection, name, now) for name in names]
+            return [row[0] if row else None for row in rows]
+
+        return await self._file.read(work)
 
     async def put(self, key: str, value: bytes, /, *, ttl_s: float | None = None) -> None:
         """See ``Store``."""

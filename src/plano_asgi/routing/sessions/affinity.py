@@ -7,6 +7,8 @@ Sessions: a conversation stays with the model it began with, as long as that pay
 - ``route_on_user_only``: one decision for each user turn, replayed for the tool steps after it;
 - a routing budget: every turn is decided, and may leave the warm model if the budget allows.
 
+A decision that failed is none: it begins no session, and takes one nowhere.
+
 The record moves only with a request that is being answered: before the first byte goes out where
 that takes the session somewhere (``open_session``), and at its end (``refresh``, the finalizer).
 Every change of it is atomic. A store that is down costs a bounded wait, then for a while nothing,
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 
 from plano_asgi.exchange import Candidate, Exchange, Route
@@ -26,7 +29,6 @@ from plano_asgi.routing.names import Names
 from plano_asgi.routing.sessions.binding import Binding
 from plano_asgi.routing.sessions.budget import RoutingBudget, Weighed, budget_for, weigh
 from plano_asgi.routing.sessions.costs import Pricing
-from plano_asgi.routing.sessions.fail_open import brief_store
 from plano_asgi.routing.sessions.identity import (
     AFFINITY_HEADER,
     Session,
@@ -41,8 +43,10 @@ from plano_asgi.routing.sessions.replay import is_user_turn
 from plano_asgi.routing.sessions.turn import TURN_KEY, Mode, Turn
 from plano_asgi.routing.sessions.warmth import has_drifted
 from plano_asgi.stores.base import Store
+from plano_asgi.stores.brief_store import brief_store
 
 _MAX_ROUTES = 1024  # remembered in words
+_UNDECIDED = "session kept: no decision"
 
 
 def no_prices(provider: str, model: str) -> None:
@@ -109,6 +113,8 @@ class Sessions:
             await self._route(exchange, turn)
             if turn.budget is not None:  # that took its time: what others did meanwhile counts
                 await self._find(exchange, turn)
+            if turn.is_undecided and turn.joins:
+                self._stay_undecided(exchange, turn)
         if turn.budget is not None and turn.joins:
             await self._weigh(exchange, turn, turn.budget)
         turn.tell(exchange)
@@ -117,7 +123,7 @@ class Sessions:
     async def refresh(self, exchange: Exchange) -> None:
         """The finalizer: an answered turn is kept, what a failed one has written taken back."""
         turn = exchange.state.pop(TURN_KEY, None)
-        if not isinstance(turn, Turn):
+        if not isinstance(turn, Turn) or turn.is_undecided:
             return
         if exchange.served_by is not None and exchange.error is None:
             await self._records.keep(exchange, turn, exchange.served_by)
@@ -130,7 +136,7 @@ class Sessions:
         For the decision endpoint, in the place of an answer.
         """
         turn = exchange.state.pop(TURN_KEY, None)
-        if isinstance(turn, Turn):
+        if isinstance(turn, Turn) and not turn.is_undecided:
             await self._records.keep(exchange, turn, turn.route.candidates[0])
 
     # ------------------------------------------------------------------ the request
@@ -234,7 +240,17 @@ class Sessions:
         route = await self._inner(exchange)
         turn.route = self._names.resolve(exchange.model) if route is None else route
         made = exchange.state.get(DECISION_KEY)
-        turn.route_name = made.route if isinstance(made, Decision) else None
+        if isinstance(made, Decision):
+            turn.route_name, turn.is_undecided = made.route, made.outcome == "failed"
+
+    def _stay_undecided(self, exchange: Exchange, turn: Turn) -> None:
+        """Nobody said where to go: a session that has a model keeps it."""
+        assert turn.seen is not None
+        turn.is_undecided = False
+        failed = exchange.state[DECISION_KEY]
+        self._stand_by(exchange, turn, turn.seen, _UNDECIDED, *turn.route.candidates)
+        held = exchange.state[DECISION_KEY]
+        exchange.state[DECISION_KEY] = replace(failed, route=held.route, ranked=held.ranked)
 
     # ------------------------------------------------------------------ the budget
 

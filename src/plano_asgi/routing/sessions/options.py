@@ -20,7 +20,7 @@ class SessionOptions:
         budget: What switching models may cost a session.
         tenant_header: Whose session it is, of requests that nobody authenticated.
         warmths: How long providers keep prompts.
-        store_timeout_s: What a request waits for one operation of a shared store.
+        store_timeout_s: For how long a shared store may answer nobody; then it counts as down.
         store_pause_s: How long a store is left alone after it failed.
 
     Raises:

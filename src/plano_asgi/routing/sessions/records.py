@@ -17,7 +17,6 @@ from plano_asgi.errors import RequestError, StoreUnavailable
 from plano_asgi.exchange import Candidate, Exchange
 from plano_asgi.routing.sessions.binding import Binding, decode, encode
 from plano_asgi.routing.sessions.costs import Pricing, context_tokens, request_cost
-from plano_asgi.routing.sessions.fail_open import BriefStore
 from plano_asgi.routing.sessions.settle import Answered, opened, released, settled
 from plano_asgi.routing.sessions.turn import Turn
 from plano_asgi.stores.base import Store
@@ -39,9 +38,7 @@ class Records:
         timer: Unix seconds.
     """
 
-    def __init__(
-        self, store: Store | BriefStore, *, prices: Pricing, timer: Callable[[], float]
-    ) -> None:
+    def __init__(self, store: Store, *, prices: Pricing, timer: Callable[[], float]) -> None:
         self._store, self._prices, self._timer = store, prices, timer
 
     async def find(self, exchange: Exchange, turn: Turn) -> None:

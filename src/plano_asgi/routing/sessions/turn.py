@@ -67,6 +67,7 @@ class Turn:
     ``seen`` is the record as this turn found it, with what the turn added, and ``raw`` the same as
     the store has it; ``joins``: it goes on with that record's episode. ``mark`` is written into a
     record that the turn opened, ``before`` is what that was then; ``is_open``: the store has it.
+    ``is_undecided``: whoever decides has failed, and nothing of the turn is kept.
     """
 
     session: Session
@@ -83,6 +84,7 @@ class Turn:
     before: Binding | None = None
     is_open: bool = False
     is_lost: bool = False
+    is_undecided: bool = False
     skipped: Skipped | None = None
     route: Route = _NOWHERE
     route_name: str | None = None
@@ -124,6 +126,8 @@ class Turn:
 
     def leads_to(self, model: Candidate) -> bool:
         """Whether, with *model* answering, the session is somewhere else than it was found."""
+        if self.is_undecided:
+            return False
         return not self.joins or self.seen is None or self.seen.anchor_model != model
 
     @property

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.exchange import Candidate
+from plano_asgi.pricing import prefix_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class Warmths:
 
     def is_warm(self, candidate: Candidate, last_used: float, now: float) -> bool:
         """Whether *candidate*, last used then, has the prompt now. Times in Unix seconds."""
-        return now - last_used <= self._windows.get(candidate.provider, self._default_s)
+        return now - last_used <= self._windows.get(prefix_of(candidate.provider), self._default_s)
 
 
 def has_drifted(stored: int | None, current: int | None) -> bool:
