@@ -512,6 +512,9 @@ def test_up_to_three_negative_stances() -> None:
         "YES THAT IS WHAT I WANTED",
         "I live in the USA",
         "OK WHY",
+        "HTTP GET POST PUT DELETE PATCH",
+        "IMPORTANT: USE JSON ONLY",
+        "DON'T USE CAPS",
         "What does `WHY IS THIS NOT WORKING` print?",
     ],
 )
@@ -550,3 +553,21 @@ def test_metadata_never_has_words_of_the_conversation() -> None:
     (signal,) = DETECT(talk("I want to talk to Xaver, your manager. Put me through to a manager"))
     assert "Xaver" not in str(signal.metadata)
     assert signal.metadata["pattern_type"] == "escalation"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It is not worth it to fly to Rome?",
+        "Is it worth it or not worth it?",
+        "I never said I want to talk to a human",
+        "is there a human I could write to at the IRS",
+        "What the hell is a monad?",
+        "Waste of time or not: is a PhD worth it?",
+        "The meeting was a waste of time, write a polite follow-up.",
+        "love it or hate it, write an ad about Marmite",
+    ],
+)
+def test_what_is_about_something_else(text: str) -> None:
+    """Weighing, denying, exclaiming and judging a thing of theirs, also after an answer."""
+    assert leaves(DETECT, reply(text)) == []

@@ -86,3 +86,40 @@ def test_a_result_too_long_to_be_kept_is_read_all_the_same() -> None:
     assert _types("HTTP 429 " + "x" * MAX_KEPT, is_error=True) == [
         "environment.exhaustion.rate_limit"
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_error", "found"),
+    [
+        ("boom", True, ["environment.exhaustion.api_error"]),
+        ("Division by zero", True, ["environment.exhaustion.api_error"]),
+        ('{"error":"boom"}', None, ["environment.exhaustion.api_error"]),
+        ("boom", None, []),
+        ("boom", False, []),
+        ("Exit code 1\n3 tests failed", True, []),
+        ('{"exit_code":1,"stdout":"3 tests failed"}', None, []),
+        ("npm ERR! code ERESOLVE", None, []),
+    ],
+)
+def test_what_a_tool_marks_as_an_error_is_one_in_any_words(
+    text: str, is_error: bool | None, found: list[str]
+) -> None:
+    """By its mark or an error field; not by what a command ended with."""
+    rows = [Row(kind="observation", text=text, index=0, is_error=is_error)]
+    signals = list(tool_trouble(TroubleReader())(rows))
+    assert [signal.type for signal in signals] == found
+    assert all(signal.confidence == 0.5 for signal in signals)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The service was unavailable yesterday from 3 to 4 pm (status page).",
+        "The API was down last Tuesday between 2 and 3 am.",
+        "The database was offline for 5 minutes two days ago.",
+    ],
+)
+def test_trouble_that_is_over_is_news(text: str) -> None:
+    """A result may tell of an outage and be a good answer."""
+    rows = [Row(kind="observation", text=text, index=0)]
+    assert list(tool_trouble(TroubleReader())(rows)) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -11,6 +12,7 @@ from signals.labelled import (
     FORMATS,
     Conversation,
     Score,
+    Scores,
     conversations,
     findings,
     macro,
@@ -77,27 +79,24 @@ def test_a_third_is_held_out_and_has_every_leaf() -> None:
     assert held == set(LEAVES)
 
 
-@pytest.mark.parametrize("part", ["all", "open", "held out"])
-def test_macro_precision_and_recall(part: str) -> None:
-    """The means over the leaves, also where nobody could tune."""
-    precision, recall = macro(scores(split()[part], findings()))
-    assert precision >= 0.95
-    assert recall >= 0.85
+FLOORS = {"all": (0.97, 0.96), "open": (0.98, 0.98), "held out": (0.96, 0.92)}
+"""Precision and recall that were reached; the least to aim at is 0.95 and 0.85."""
 
 
-def test_macro_precision_and_recall_with_places() -> None:
-    """The same, where the right message must be told."""
-    precision, recall = macro(placed_scores(conversations(), findings()))
-    assert precision >= 0.95
-    assert recall >= 0.85
+@pytest.mark.parametrize("count", [scores, placed_scores])
+@pytest.mark.parametrize("part", FLOORS)
+def test_macro_precision_and_recall(part: str, count: Callable[..., Scores]) -> None:
+    """The means over the leaves, also where nobody could tune, and where the place must be told."""
+    precision, recall = macro(count(split()[part], findings()))
+    assert (precision >= FLOORS[part][0], recall >= FLOORS[part][1]) == (True, True)
 
 
 @pytest.mark.parametrize("leaf", LEAVES)
 def test_no_leaf_is_bad(leaf: str) -> None:
     """The mean hides none."""
     score = scores(conversations(), findings())[leaf]
-    assert score.precision >= 0.80
-    assert score.recall >= 0.70
+    assert score.precision >= 0.85
+    assert score.recall >= 0.80
 
 
 def test_scores_count_conversations_and_placed_scores_instances() -> None:

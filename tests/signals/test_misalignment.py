@@ -283,10 +283,30 @@ def test_what_only_sounds_like_it() -> None:
 
 @pytest.mark.parametrize("text", ["No, the red one", "Not that, the other", "No, it's for my wife"])
 def test_a_no_that_was_asked_for_is_an_answer(text: str) -> None:
-    """After a question of the model it corrects nothing; after a statement it does."""
+    """After a question it corrects nothing, nor before any answer; after a statement it does."""
     assert leaves(DETECT, reply(text, "Shall I take the blue one?")) == []
     assert leaves(DETECT, reply(text, "I took the blue one.")) == [("correction", 2)]
-    assert leaves(DETECT, talk(text)) == [("correction", 0)]
+    assert leaves(DETECT, talk(text)) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "text", "found"),
+    [
+        ("Book Rome", "Booked Paris", "Nope, Rome!", True),
+        ("Send it to Anna", "Sent to Hannah.", "no, Anna", True),
+        ("Book Rome", "Paris or Rome?", "No, Rome", False),
+        ("Book Rome", "Booked Paris", "No, thanks", False),
+        ("Book Rome", "Booked Paris", "no, nothing else", False),
+        ("Book Rome", "Booked Paris", "Rome!", False),
+    ],
+)
+def test_insisting_on_what_was_asked_for_is_a_correction(
+    asked: str, answer: str, text: str, found: bool
+) -> None:
+    """A no, and nothing but words of the request; not where the answer asks."""
+    signals = list(DETECT(talk(asked, answer, text)))
+    assert [s.type.rpartition(".")[2] for s in signals] == ["correction"] * found
+    assert all(s.metadata["compared_to"] == 0 for s in signals)
 
 
 def test_a_correction_stands_before_the_others() -> None:

@@ -170,7 +170,7 @@ FAILURES: dict[str, tuple[str, ...]] = {
     "invalid_args": (
         "find: unknown predicate -nmae\nexit code: 1",
         "Invalid port: 99999",
-        "Invalid JSON: unexpected token at position 42",
+        "Invalid JSON in the request body: unexpected token",
         "validation failed - expected integer got string",
         "missing required field: name",
         '{"jsonrpc":"2.0","id":3,"error":{"code":-32602,"message":"Invalid params"}}',

@@ -55,10 +55,14 @@ class _Graph:
 
     def moves(self, nodes: Iterable[int]) -> dict[str, list[int]]:
         """Where each word leads from *nodes*."""
-        moves: dict[str, list[int]] = {}
-        for node in nodes:
-            for word, ends in self.edges[node].items():
-                moves.setdefault(word, []).extend(ends)
+        ways = sorted(filter(None, map(self.edges.__getitem__, nodes)), key=len, reverse=True)
+        if len(ways) == 1:
+            return ways[0]
+        moves = dict(ways[0]) if ways else {}
+        for edges in ways[1:]:
+            for word, ends in edges.items():
+                known = moves.get(word)
+                moves[word] = ends if known is None else known + ends
         return moves
 
 
@@ -75,7 +79,8 @@ class _State(dict[str, "_State | None"]):
         moves = graph.moves(nodes)
         super().__init__(dict.fromkeys(moves, _UNKNOWN))
         self.nodes, self.moves = nodes, moves
-        self.labels = tuple(label for node in sorted(nodes) for label in graph.labels.get(node, ()))
+        found = graph.labels.keys() & nodes
+        self.labels = tuple(chain.from_iterable(map(graph.labels.__getitem__, sorted(found))))
         self.other: _State | None = None
         """Where words that are none of these lead."""
         for mark in _READ_OVER:
@@ -132,16 +137,23 @@ class Automaton:
         """Every phrase in *words*, which begin and end with a mark of ``ENDS``."""
         if len(self._states) > self._max_states:
             self._begins = self._forget()
-        begins, end = self._begins, len(words)
-        begin, other = begins.get, begins.other
+        begin, other, last = self._begins.get, self._begins.other, len(words) - 1
         found: list[Span] = []
         at = 0
-        for word in words:
+        for word in words[:-1]:
             at += 1
-            if (state := begin(word, other)) is None or at == end:
+            if (state := begin(word, other)) is None:
                 continue
-            # Most phrases end here.
-            if state.get(words[at], state.other) is not None or state.labels:
+            # Most phrases end here, or with the next word.
+            if (step := state.get(words[at], state.other)) is None:
+                if state.labels:
+                    found.extend([Span(label, at - 1, at) for label in state.labels])
+            elif (
+                at == last
+                or step.get(words[at + 1], step.other) is not None
+                or step.labels
+                or state.labels
+            ):
                 self._walk(state, words, at, found)
         return found
 
@@ -151,7 +163,7 @@ class Automaton:
         if state is _UNKNOWN:
             state = self._step(self._begins, words[start])
         if state.labels:
-            found.extend(Span(label, start, at) for label in state.labels)
+            found.extend([Span(label, start, at) for label in state.labels])
         while at < end:
             word = words[at]
             step = state.get(word, state.other)
@@ -163,7 +175,7 @@ class Automaton:
             if step is not state:
                 state = step
                 if state.labels:
-                    found.extend(Span(label, start, at) for label in state.labels)
+                    found.extend([Span(label, start, at) for label in state.labels])
 
     def _step(self, state: _State, word: str) -> _State:
         """The state after *word*, worked out once."""

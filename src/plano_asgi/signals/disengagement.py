@@ -9,6 +9,7 @@ from typing import Any
 from plano_asgi.signals.base import Detector, Row, Signal
 from plano_asgi.signals.lexicon import Lexicon
 from plano_asgi.signals.matching import Hit, Reader, Reading
+from plano_asgi.signals.opening import is_all
 from plano_asgi.signals.text import fold, snippet_around, without_quoted
 
 MIN_CAPS_LETTERS = 10
@@ -24,38 +25,46 @@ _SQL = re.compile(
     r"\b(?:from|into|set|table|where|values|index|view|database)\b",
     re.DOTALL,
 )
-_LINKING = frozenset(
-    ("the", "a", "an", "of", "and", "or", "in", "on", "at", "to", "for", "by", "with")
-)
-"""What titles and lists have too."""
-_HEAP = re.compile(r"[?!][?!]")
+_PLAIN_WORD = re.compile(r"[^\W\d_]+")
+_HEAPS = ("??", "!!", "?!", "!?")
 _RUN = re.compile(r"(?<=[^\s?!])[ ]?([?!]{2,})(?=[\s\"')]|$)")
 
 
 def disengagement(reader: Reader) -> Detector:
     """
     For each message of a person: shouting, heaps of marks, ``escalation``, ``quit``, abuse, and
-    a complaint unless it is told already by escalation or abuse.
+    a complaint unless it is told already by escalation or abuse. Before the first answer, a
+    complaint about something of theirs is none, see ``opening``.
     """
 
     def detect(rows: Sequence[Row]) -> Iterable[Signal]:
-        for row, reading in reader.human(rows):
-            yield from _tone(reader.lexicon, row, reading)
+        lexicon = reader.lexicon
+        for row, reading, answered in reader.human(rows):
+            if _is_loud(reading.raw):
+                yield from _tone(lexicon, row, reading)
             if reading.hits:
-                yield from _told(row, reading.hits)
+                yield from _told(lexicon, row, reading, answered)
 
     return detect
 
 
-def _told(row: Row, hits: Any) -> Iterator[Signal]:
+def _told(lexicon: Lexicon, row: Row, reading: Reading, answered: bool) -> Iterator[Signal]:
+    hits = reading.hits
     for leaf in ("escalation", "quit"):
         if hit := hits.get(f"{_CATEGORY}.{leaf}.{leaf}"):
             yield _signal(f"{_CATEGORY}.{leaf}", row, hit, {"pattern_type": leaf})
     escalated = f"{_CATEGORY}.escalation.escalation" in hits
     if hit := hits.get(f"{_STANCE}.profanity"):
         yield _signal(_STANCE, row, hit, {"indicator_type": "profanity"})
-    elif not escalated and (hit := hits.get(f"{_STANCE}.complaint")):
+    elif not escalated and (hit := _complaint(lexicon, reading, answered)):
         yield _signal(_STANCE, row, hit, {"indicator_type": "complaint"})
+
+
+def _complaint(lexicon: Lexicon, reading: Reading, answered: bool) -> Hit | None:
+    hit = reading.hits.get(f"{_STANCE}.complaint")
+    if answered:
+        return hit or reading.hits.get(f"{_STANCE}.sarcasm")
+    return hit if hit is not None and is_all(lexicon, reading, hit) else None
 
 
 def _signal(leaf: str, row: Row, hit: Hit, metadata: dict[str, Any]) -> Signal:
@@ -71,15 +80,13 @@ def _signal(leaf: str, row: Row, hit: Hit, metadata: dict[str, Any]) -> Signal:
 def _tone(lexicon: Lexicon, row: Row, reading: Reading) -> Iterator[Signal]:
     """What the writing itself says, unless the words are glad."""
     raw = reading.raw
-    shouted = _may_shout(raw)
-    heaped = _HEAP.search(raw) is not None
-    if not (shouted or heaped) or _is_glad(lexicon, reading):
+    if _is_glad(lexicon, reading):
         return
     kept = "".join(
         char if mark != "\x00" and not mark.isspace() else " "
         for char, mark in zip(raw, without_quoted(raw, fold(raw)), strict=True)
     )
-    for found in (shouted and _shouting(lexicon, kept), heaped and _heaping(kept)):
+    for found in (_shouting(lexicon, kept), _heaping(kept)):
         if found:
             yield Signal(
                 type=_STANCE,
@@ -90,9 +97,16 @@ def _tone(lexicon: Lexicon, row: Row, reading: Reading) -> Iterator[Signal]:
             )
 
 
+def _is_loud(raw: str) -> bool:
+    """Whether capitals or marks are worth a look."""
+    if ("?" in raw or "!" in raw) and any(map(raw.__contains__, _HEAPS)):
+        return True
+    return _may_shout(raw)
+
+
 def _may_shout(raw: str) -> bool:
-    """Whether so many letters are capitals that words are worth a look; vowels tell mostly."""
-    if raw.count("e") + raw.count("a") > raw.count("E") + raw.count("A"):
+    """Whether so many letters may be capitals; the vowels tell mostly."""
+    if raw.count("e") > raw.count("E"):
         return False
     if raw.isascii():
         return sum(map(raw.count, "AEIOU")) >= sum(map(raw.count, "aeiou"))
@@ -109,7 +123,7 @@ def _is_glad(lexicon: Lexicon, reading: Reading) -> bool:
 
 
 def _shouting(lexicon: Lexicon, text: str) -> dict[str, Any] | None:
-    """Capitals in sentences; not in code, names of things, or a list of abbreviations."""
+    """Capitals in sentences; not in code, names of things, titles, lists and notices."""
     letters = [char for char in text if char.isalpha()]
     if len(letters) < MIN_CAPS_LETTERS or _IDENTIFIER.search(text):
         return None
@@ -118,7 +132,7 @@ def _shouting(lexicon: Lexicon, text: str) -> dict[str, Any] | None:
     words = folded.split()
     if ratio < MIN_CAPS_SHARE or len(words) < MIN_CAPS_WORDS or _SQL.search(folded):
         return None
-    if {word.strip(".,!?:") for word in words}.isdisjoint(lexicon.stopwords - _LINKING):
+    if lexicon.personal.isdisjoint(_PLAIN_WORD.findall(folded)):
         return None
     return {"indicator_type": "all_caps", "upper_ratio": round(ratio, 4)}
 

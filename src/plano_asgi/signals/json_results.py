@@ -98,7 +98,8 @@ def _in_object(value: JSONObject, depth: int) -> Said | None:
             return None
         if verdict is False:
             words = " . ".join(_words(value))
-            return Said(words, True, status or _deep_status(fields))
+            is_marked = not any(_picked(telling, _EXITS))
+            return Said(words, True, status or _deep_status(fields), is_marked=is_marked)
     if lone := _lone_message(fields):
         said = text_results.said_in(lone)
         return None if depth and said is not None and said.speaks_of_errors else said

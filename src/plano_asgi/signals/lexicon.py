@@ -35,7 +35,7 @@ _SCOPES = get_args(Scope)
 KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "interaction.misalignment.correction": ("correction", "contradiction"),
-        "interaction.disengagement.negative_stance": ("complaint", "profanity"),
+        "interaction.disengagement.negative_stance": ("complaint", "profanity", "sarcasm"),
         "interaction.satisfaction.gratitude": ("gratitude", "thanks"),
         **{
             leaf: (leaf.rpartition(".")[2],)
@@ -51,7 +51,18 @@ KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """The leaves that phrases tell, and the kinds of each; the first is the one meant by default."""
-_READING = ("fillers", "stopwords", "affirmations", "followups", "repeats", "glad", "real_words")
+_READING = (
+    "fillers",
+    "stopwords",
+    "affirmations",
+    "followups",
+    "repeats",
+    "denials",
+    "telling",
+    "personal",
+    "glad",
+    "real_words",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +105,10 @@ class Lexicon:
         affirmations: How an answer begins that agrees; it is then no repetition.
         followups: Words by which a text asks for more of the same, or for something else.
         repeats: Words by which somebody asks to hear an answer again.
+        denials: How an answer begins that denies what was said before.
+        telling: Words by which somebody speaks of what they said before.
+        personal: Words of somebody who speaks of themselves, to the other, or of what goes on;
+            capitals without one of them are a title or a list.
         glad: Words with which heaps of marks and capitals are joy.
         real_words: Never taken for a misspelling.
         synonyms: A word to the word that stands for its group.
@@ -108,6 +123,9 @@ class Lexicon:
     affirmations: frozenset[str] = frozenset()
     followups: frozenset[str] = frozenset()
     repeats: frozenset[str] = frozenset()
+    denials: frozenset[str] = frozenset()
+    telling: frozenset[str] = frozenset()
+    personal: frozenset[str] = frozenset()
     glad: frozenset[str] = frozenset()
     real_words: frozenset[str] = frozenset()
     synonyms: Mapping[str, str] = field(default_factory=dict)

@@ -7,11 +7,13 @@ were found: what is negated, asked, supposed, reported or material to work on is
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import chain
-from typing import NamedTuple
+from itertools import accumulate, chain, islice
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
 
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.signals import text as texts
@@ -19,26 +21,30 @@ from plano_asgi.signals.automaton import Automaton, Span
 from plano_asgi.signals.base import Row
 from plano_asgi.signals.lexicon import Lexicon
 from plano_asgi.signals.saying import Saying, skimmed
-from plano_asgi.signals.spelling import Spelling
+from plano_asgi.signals.spelling import MAX_PIECE_CHARS, Spelling
 from plano_asgi.signals.text import ENDS, MARKS, STOP
 
 NEAR_WORDS = 3
 MISSPELT = 0.9
 """The confidence of a phrase found with a word misspelt."""
+_NO_HITS: Mapping[str, Hit] = MappingProxyType({})
 MAX_SPANS = 64
 MAX_CONTEXT_SPANS = 128
 """How many finds in one text are looked at: saying one word 500 times must not cost 500 squared."""
 
 
+_Cancels: TypeAlias = Callable[[Span, Span, Sequence[str]], bool]
+"""Whether the first of two spans takes the meaning from the second."""
+
+
 class _Label(NamedTuple):
-    """What a phrase belongs to: a leaf and kind, or a guard; or an exception of the former."""
+    """The leaf and kind that a phrase belongs to."""
 
     key: str
     phrase: str
-    is_exception: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hit:
     """
     A phrase that was said.
@@ -113,7 +119,6 @@ class Reader:
         self._context = self._automaton(_context(lexicon))
         self._spelling.teach(self._phrases.vocabulary, self._context.vocabulary)
         self._empty = lexicon.stopwords | MARKS
-        self._guards = {key: entry.guards for key, entry in lexicon.entries.items()}
         self.read = lru_cache(maxsize=memo_texts)(self._read)
         self.skim = lru_cache(maxsize=memo_texts)(partial(skimmed, max_chars=max_chars))
 
@@ -125,69 +130,109 @@ class Reader:
             return self.read(row.text)
         return self.skim(row.text) if row.kind == "gpt" else None
 
-    def human(self, rows: Sequence[Row]) -> Iterator[tuple[Row, Reading]]:
-        """The rows of people that have words, each with its reading."""
-        return ((row, self.read(row.text)) for row in rows if row.kind == "human" and row.text)
+    def human(self, rows: Sequence[Row]) -> Iterator[tuple[Row, Reading, bool]]:
+        """The rows of people that have words, read, and whether anything answered before."""
+        answered = False
+        for row in rows:
+            if row.kind != "human":
+                answered = True
+            elif row.text:
+                yield row, self.read(row.text), answered
 
-    def _automaton(self, phrases: Iterator[tuple[str, _Label]]) -> Automaton:
+    def _automaton(self, phrases: Iterator[tuple[str, Any]]) -> Automaton:
         return Automaton(phrases, spell=self._spelling.spell, words=self.lexicon.words)
 
     def _read(self, text: str) -> Reading:
         raw = texts.truncate(text, self._max_chars)
-        said = texts.without_quoted(raw, texts.fold(raw))
-        words = (STOP, *chain.from_iterable(map(self._spelling.__getitem__, said.split(" "))), STOP)
-        spans = self._phrases.find(words)
-        hits = self._hits(raw, said, words, spans) if spans else {}
+        pieces = texts.without_quoted(raw, texts.fold(raw)).split(" ")
+        spelt = [*map(self._spelling.__getitem__, pieces)]
+        words = (STOP, *chain.from_iterable(spelt), STOP)
+        hits: Mapping[str, Hit] = _NO_HITS
+        if spans := self._phrases.find(words):
+            starts = [*accumulate(map(len, spelt[:-1]), initial=1)]
+            slips = self._slips(pieces, starts)
+            if best := self._best(words, spans, slips):
+                places = _Places(raw, pieces, starts)
+                hits = {key: _hit(span, places, slips) for key, span in best.items()}
         return Reading(raw, words, frozenset(words) - self._empty, hits)
 
-    def _hits(
-        self, raw: str, said: str, words: Sequence[str], spans: Sequence[Span]
-    ) -> dict[str, Hit]:
-        """The best of each key that nothing cancels."""
-        context = [_trimmed(span, words) for span in self._context.find(words)]
-        del context[MAX_CONTEXT_SPANS:]
-        found = [
-            span
-            for span in (_trimmed(span, words) for span in spans[:MAX_SPANS])
-            if not any(self._cancels(other, span, words) for other in context)
-        ]
-        places = self._places(said) if found else []
-        best: dict[str, Hit] = {}
-        for span in found:
-            hit = self._hit(raw, said, span, places)
-            known = best.get(hit.key)
-            if known is None or (hit.confidence, hit.length) > (known.confidence, known.length):
-                best[hit.key] = hit
-        return best
+    def _best(
+        self, words: Sequence[str], spans: Sequence[Span], slips: Sequence[int]
+    ) -> dict[str, Span]:
+        """Of each key the best that nothing cancels: an exact phrase, then a long one."""
+        context = self._context.find(words)[:MAX_CONTEXT_SPANS]
+        meant: dict[str, list[Span]] = {}
+        for found in spans[:MAX_SPANS]:
+            span, key = _trimmed(found, words), found.label.key
+            for other in context:
+                cancels = other.label.get(key)
+                if cancels is not None and cancels(_trimmed(other, words), span, words):
+                    break
+            else:
+                meant.setdefault(key, []).append(span)
+        return {key: _longest(several, slips) for key, several in meant.items()}
 
-    def _cancels(self, other: Span, hit: Span, words: Sequence[str]) -> bool:
-        """Whether an exception lies over *hit*, or a guard of its leaf has it in its scope."""
-        label: _Label = other.label
-        if label.is_exception:
-            overlap = other.start < hit.end and hit.start < other.end
-            return overlap and label.key == hit.label.key
-        if label.key not in self._guards[hit.label.key]:
-            return False
-        return _SCOPES[self.lexicon.guards[label.key].scope](other, hit, words)
+    def _slips(self, pieces: Sequence[str], starts: Sequence[int]) -> Sequence[int]:
+        """Where in the words misspelt pieces begin."""
+        slipped = self._spelling.slipped
+        if slipped.isdisjoint(pieces):
+            return ()
+        return [start for start, piece in zip(starts, pieces, strict=True) if piece in slipped]
 
-    def _places(self, said: str) -> list[tuple[int, int]]:
-        """Of each word: its first character, and one past its last."""
-        places = [(0, 0)]
-        for match in texts.TOKEN.finditer(said):
-            places += [match.span()] * len(self._spelling[match[0]])
-        return [*places, (len(said), len(said))]
 
-    def _hit(self, raw: str, said: str, span: Span, places: Sequence[tuple[int, int]]) -> Hit:
-        covered = places[span.start : span.end]
-        slipped = any(self._spelling.is_slip(said[start:end]) for start, end in covered)
-        return Hit(
-            key=span.label.key,
-            phrase=span.label.phrase,
-            snippet=texts.snippet_around(raw, covered[0][0], covered[-1][1]),
-            start=span.start,
-            end=span.end,
-            confidence=MISSPELT if slipped else 1.0,
-        )
+class _Places:
+    """
+    Where in a text its words are: piece by piece, and word by word in long pieces.
+
+    Args:
+        starts: The number of the first word of each piece.
+    """
+
+    def __init__(self, raw: str, pieces: Sequence[str], starts: Sequence[int]) -> None:
+        self._raw, self._pieces, self._starts = raw, pieces, starts
+
+    def snippet(self, span: Span) -> str:
+        """The words of *span* as they were written, with what stands around them."""
+        if len(self._raw) <= texts.SNIPPET_CHARS:
+            return texts.snippet_around(self._raw, 0, 0)
+        start, end = self._chars(span.start)[0], self._chars(span.end - 1)[1]
+        return texts.snippet_around(self._raw, start, end)
+
+    def _chars(self, at: int) -> tuple[int, int]:
+        number = max(0, bisect_right(self._starts, at) - 1)
+        start, piece = sum(map(len, self._pieces[:number])) + number, self._pieces[number]
+        if len(piece) > MAX_PIECE_CHARS:
+            tokens = islice(texts.TOKEN.finditer(piece), at - self._starts[number], None)
+            if match := next(tokens, None):
+                return start + match.start(), start + match.end()
+        return start, start + len(piece)
+
+
+def _hit(span: Span, places: _Places, slips: Sequence[int]) -> Hit:
+    return Hit(
+        key=span.label.key,
+        phrase=span.label.phrase,
+        snippet=places.snippet(span),
+        start=span.start,
+        end=span.end,
+        confidence=MISSPELT if slips and _holds(span, slips) else 1.0,
+    )
+
+
+def _longest(spans: Sequence[Span], slips: Sequence[int]) -> Span:
+    """The longest that is spelt right, else the longest."""
+    if len(spans) == 1:
+        return spans[0]
+    exact = [span for span in spans if not _holds(span, slips)] if slips else spans
+    return max(exact or spans, key=_length)
+
+
+def _length(span: Span) -> int:
+    return span.end - span.start
+
+
+def _holds(span: Span, places: Sequence[int]) -> bool:
+    return any(span.start <= at < span.end for at in places)
 
 
 def _phrases(lexicon: Lexicon) -> Iterator[tuple[str, _Label]]:
@@ -198,22 +243,30 @@ def _phrases(lexicon: Lexicon) -> Iterator[tuple[str, _Label]]:
         yield from ((phrase, _Label(key, phrase)) for phrase in entry.phrases)
 
 
-def _context(lexicon: Lexicon) -> Iterator[tuple[str, _Label]]:
-    """Everything that cancels one."""
+def _context(lexicon: Lexicon) -> Iterator[tuple[str, Mapping[str, _Cancels]]]:
+    """Everything that cancels one, and how: by the leaf that it does so to."""
     for key, entry in lexicon.entries.items():
-        yield from ((phrase, _Label(key, phrase, True)) for phrase in entry.exceptions)
+        yield from ((phrase, {key: _overlaps}) for phrase in entry.exceptions)
     for name, guard in lexicon.guards.items():
-        yield from ((phrase, _Label(name, phrase)) for phrase in guard.phrases)
+        cancels = _SCOPES[guard.scope]
+        to = {key: cancels for key, entry in lexicon.entries.items() if name in entry.guards}
+        yield from ((phrase, to) for phrase in guard.phrases)
 
 
 def _trimmed(span: Span, words: Sequence[str]) -> Span:
     """*span* without the marks at its ends that only say where it stands."""
     label, start, end = span
+    if words[start] not in MARKS and words[end - 1] not in MARKS:
+        return span
     while end - start > 1 and words[start] in MARKS:
         start += 1
     while end - start > 1 and words[end - 1] in MARKS:
         end -= 1
     return Span(label, start, end)
+
+
+def _overlaps(exception: Span, hit: Span, words: Sequence[str]) -> bool:
+    return exception.start < hit.end and hit.start < exception.end
 
 
 def _near(guard: Span, hit: Span, words: Sequence[str]) -> bool:
@@ -236,7 +289,7 @@ def _rest(guard: Span, hit: Span, words: Sequence[str]) -> bool:
     return guard.end <= hit.start
 
 
-_SCOPES: Mapping[str, Callable[[Span, Span, Sequence[str]], bool]] = {
+_SCOPES: Mapping[str, _Cancels] = {
     "near": _near,
     "clause": _in_clause,
     "before": _before,

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from plano_asgi.signals.base import Detector, Row, Signal
 from plano_asgi.signals.lexicon import Lexicon
-from plano_asgi.signals.matching import Reader, Reading
+from plano_asgi.signals.matching import Hit, Reader, Reading
+from plano_asgi.signals.opening import is_all, speaks_of_self, tells_of_earlier
 from plano_asgi.signals.stagnation import asks_for_more, likeness
 from plano_asgi.signals.text import snippet_around
 
 REPHRASED_CONFIDENCE = 0.8
+INSISTING_CONFIDENCE = 0.9
+INSISTING_WORDS = 8
+"""And marks."""
 MIN_CONTENT_WORDS = 3
 MIN_SAME_WORDS = 2
 MIN_OVERLAP = 0.75
@@ -18,48 +23,101 @@ MAX_NEW_SHARE = 0.4
 MIN_LENGTH_RATIO = 0.4
 _CATEGORY = "interaction.misalignment"
 _CONTRADICTION = "correction.contradiction"
+_CORRECTION = "correction.correction"
+_REPHRASE = "rephrase.rephrase"
+_CLARIFICATION = "clarification.clarification"
 _ORDER = {
-    "correction.correction": "correction",
+    _CORRECTION: "correction",
     _CONTRADICTION: "correction",
-    "rephrase.rephrase": "rephrase",
-    "clarification.clarification": "clarification",
+    _REPHRASE: "rephrase",
+    _CLARIFICATION: "clarification",
 }
+_AT_FIRST = {_CORRECTION: tells_of_earlier, _REPHRASE: speaks_of_self, _CLARIFICATION: is_all}
+"""What makes these believable before the first answer."""
 
 
 def misalignment(reader: Reader) -> Detector:
     """
     At most one signal for each message of a person: ``correction``, else ``rephrase``, else
     ``clarification``. A message that repeats the one before it is ``stagnation``'s, not ours.
+
+    Before the first answer little of this is possible, see ``opening``.
     """
+    lexicon = reader.lexicon
 
     def detect(rows: Sequence[Row]) -> Iterable[Signal]:
         before: tuple[Row, Reading] | None = None
-        asked = False
+        answer: str | None = None
         for row in rows:
-            if row.kind == "gpt":
-                asked = row.text.rstrip().endswith("?")
-            elif row.kind == "human" and row.text:
+            if row.kind == "human":
+                if not row.text:
+                    continue
                 now = reader.read(row.text)
-                found = _said(row, now, asked) if now.hits else None
-                if found or (before and (found := _again(reader.lexicon, *before, row, now))):
+                found = _said(lexicon, row, now, answer) if now.hits else None
+                if found is None and before is not None:
+                    found = _insists(lexicon, *before, row, now, answer)
+                    found = found or _again(lexicon, *before, row, now)
+                if found:
                     yield found
                 before = row, now
+            else:
+                answer = row.text if row.kind == "gpt" else answer or ""
 
     return detect
 
 
-def _said(row: Row, now: Reading, asked: bool) -> Signal | None:
-    """What the words say; a bare "no, the other" is an answer if it was *asked* for."""
+def _said(lexicon: Lexicon, row: Row, now: Reading, answer: str | None) -> Signal | None:
+    """What the words say; *answer* is the one that they follow."""
     for key, leaf in _ORDER.items():
-        if (hit := now.hits.get(f"{_CATEGORY}.{key}")) and not (asked and key == _CONTRADICTION):
-            return Signal(
-                type=f"{_CATEGORY}.{leaf}",
-                message_index=row.index,
-                confidence=hit.confidence,
-                snippet=hit.snippet,
-                metadata={"pattern_type": leaf, "pattern": hit.phrase},
-            )
+        hit = now.hits.get(f"{_CATEGORY}.{key}")
+        if hit is not None and _fits(lexicon, key, now, hit, answer):
+            return _signal(row, leaf, hit.snippet, hit.confidence, leaf, pattern=hit.phrase)
     return None
+
+
+def _fits(lexicon: Lexicon, key: str, now: Reading, hit: Hit, answer: str | None) -> bool:
+    """Whether it can be meant where it stands: "no, the other" answers a question."""
+    if key == _CONTRADICTION:
+        return answer is not None and not _asks(answer)
+    return answer is not None or _AT_FIRST[key](lexicon, now, hit)
+
+
+def _asks(answer: str) -> bool:
+    return answer.rstrip().endswith("?")
+
+
+def _insists(
+    lexicon: Lexicon, asked: Row, old: Reading, row: Row, now: Reading, answer: str | None
+) -> Signal | None:
+    """A ``correction``: "nope, Rome", where Rome was asked for."""
+    if len(now.words) > INSISTING_WORDS or answer is None or _asks(answer):
+        return None
+    words = now.spoken()
+    if not words or words[0] not in lexicon.denials:
+        return None
+    what = now.content - lexicon.denials
+    if not what or not what <= old.content:
+        return None
+    return _signal(
+        row,
+        "correction",
+        snippet_around(now.raw, 0, now.size),
+        INSISTING_CONFIDENCE,
+        "insistence",
+        compared_to=asked.index,
+    )
+
+
+def _signal(
+    row: Row, leaf: str, snippet: str, confidence: float, pattern_type: str, **more: Any
+) -> Signal:
+    return Signal(
+        type=f"{_CATEGORY}.{leaf}",
+        message_index=row.index,
+        confidence=confidence,
+        snippet=snippet,
+        metadata={"pattern_type": pattern_type, **more},
+    )
 
 
 def _again(lexicon: Lexicon, asked: Row, old: Reading, row: Row, new: Reading) -> Signal | None:
@@ -67,16 +125,14 @@ def _again(lexicon: Lexicon, asked: Row, old: Reading, row: Row, new: Reading) -
     overlap = _overlap(lexicon, new, old)
     if not overlap or likeness(new, old, lexicon.stopwords):
         return None
-    return Signal(
-        type=f"{_CATEGORY}.rephrase",
-        message_index=row.index,
-        confidence=REPHRASED_CONFIDENCE,
-        snippet=snippet_around(new.raw, 0, min(40, new.size)),
-        metadata={
-            "pattern_type": "semantic_rephrase",
-            "compared_to": asked.index,
-            "similarity": round(overlap, 4),
-        },
+    return _signal(
+        row,
+        "rephrase",
+        snippet_around(new.raw, 0, min(40, new.size)),
+        REPHRASED_CONFIDENCE,
+        "semantic_rephrase",
+        compared_to=asked.index,
+        similarity=round(overlap, 4),
     )
 
 

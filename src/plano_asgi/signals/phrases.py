@@ -59,8 +59,16 @@ class Part(Protocol):
     def is_blank(self) -> bool:
         """Whether it is made of fillers only, so that there is nothing to find."""
 
-    def draw(self, ways: Ways, start: int) -> int:
-        """Draw it from *start* on; the node where it ends."""
+    def draw(self, ways: Ways, start: int, end: int | None = None) -> int:
+        """Draw it from *start* on, to *end* if it is given; the node where it ends."""
+
+
+def _nothing(ways: Ways, start: int, end: int | None) -> int:
+    """The end of a part that holds nothing."""
+    if end is None:
+        return start
+    ways.skip(start, end)
+    return end
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +81,13 @@ class Literal:
     def is_blank(self) -> bool:
         return not self.spelt
 
-    def draw(self, ways: Ways, start: int) -> int:
-        for word in self.spelt:
+    def draw(self, ways: Ways, start: int, end: int | None = None) -> int:
+        if not self.spelt:
+            return _nothing(ways, start, end)
+        *words, last = self.spelt
+        for word in words:
             start = ways.step(start, word)
-        return start
+        return ways.step(start, last, end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +100,8 @@ class Marks:
     def is_blank(self) -> bool:
         return False
 
-    def draw(self, ways: Ways, start: int) -> int:
-        end = ways.node()
+    def draw(self, ways: Ways, start: int, end: int | None = None) -> int:
+        end = ways.node() if end is None else end
         for mark in self.marks:
             ways.step(start, mark, end)
         return end
@@ -107,8 +118,8 @@ class Gap:
     def is_blank(self) -> bool:
         return False
 
-    def draw(self, ways: Ways, start: int) -> int:
-        end = ways.node()
+    def draw(self, ways: Ways, start: int, end: int | None = None) -> int:
+        end = ways.node() if end is None else end
         for count in range(self.most):
             if count >= self.least:
                 ways.skip(start, end)
@@ -127,10 +138,13 @@ class Chain:
     def is_blank(self) -> bool:
         return all(part.is_blank for part in self.parts)
 
-    def draw(self, ways: Ways, start: int) -> int:
-        for part in self.parts:
+    def draw(self, ways: Ways, start: int, end: int | None = None) -> int:
+        if not self.parts:
+            return _nothing(ways, start, end)
+        *parts, last = self.parts
+        for part in parts:
             start = part.draw(ways, start)
-        return start
+        return last.draw(ways, start, end)
 
 
 @dataclass(frozen=True)
@@ -152,12 +166,12 @@ class Either:
     def is_blank(self) -> bool:
         return not self.solid
 
-    def draw(self, ways: Ways, start: int) -> int:
+    def draw(self, ways: Ways, start: int, end: int | None = None) -> int:
         if self.is_blank:
-            return start
-        end = ways.node()
+            return _nothing(ways, start, end)
+        end = ways.node() if end is None else end
         for part in self.solid:
-            ways.skip(part.draw(ways, start), end)
+            part.draw(ways, start, end)
         return end
 
 
@@ -171,8 +185,8 @@ class Maybe:
     def is_blank(self) -> bool:
         return self.part.is_blank
 
-    def draw(self, ways: Ways, start: int) -> int:
-        end = self.part.draw(ways, start)
+    def draw(self, ways: Ways, start: int, end: int | None = None) -> int:
+        end = self.part.draw(ways, start, end)
         if end != start:
             ways.skip(start, end)
         return end

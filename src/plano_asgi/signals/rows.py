@@ -62,7 +62,8 @@ def rows_of(
         if len(newest) >= max_rows:
             break
         if reader := _READERS.get(message.role):
-            newest += reversed(reader(message.parts, place))
+            own = reader(message.parts, place)
+            newest += own if len(own) == 1 else reversed(own)
     return [
         row if len(row.text) <= max_text else bounded(row, max_text)
         for row in reversed(newest[:max_rows])
@@ -99,9 +100,10 @@ def _assistant(parts: Sequence[Part], place: _Place) -> list[Row]:
     text = _text(parts)
     if not text or text.isspace():
         return _tools(parts, place)
+    if len(parts) == 1:
+        return [Row(kind="gpt", text=text, index=_index(place, 0))]
     first = next(at for at, part in enumerate(parts) if isinstance(part, _SAID))
-    said = Row(kind="gpt", text=text, index=_index(place, first))
-    return [said] if len(parts) == 1 else [said, *_tools(parts, place)]
+    return [Row(kind="gpt", text=text, index=_index(place, first)), *_tools(parts, place)]
 
 
 def _tools(parts: Sequence[Part], place: _Place) -> list[Row]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from plano_asgi.signals.base import Detector, Row, Signal
+from plano_asgi.signals.lexicon import Lexicon
 from plano_asgi.signals.matching import Hit, Reader, Reading
+from plano_asgi.signals.opening import praises
 
 _CATEGORY = "interaction.satisfaction"
-_ORDER = ("gratitude.gratitude", "success.success", "confirmation.confirmation", "gratitude.thanks")
+_CONFIRMATION = "confirmation.confirmation"
+_ORDER = ("gratitude.gratitude", "success.success", _CONFIRMATION, "gratitude.thanks")
 """
 The most telling first: in "great, it worked" the first word is an exclamation, and in "that works,
 thanks" the last one a courtesy.
@@ -18,12 +21,13 @@ thanks" the last one a courtesy.
 def satisfaction(reader: Reader) -> Detector:
     """
     At most one signal for each message of a person: ``gratitude``, else ``success``, else
-    ``confirmation``; none for a message that also complains, corrects or leaves.
+    ``confirmation``; none for a message that also complains, corrects or leaves. Before the first
+    answer there is nothing to confirm, see ``opening``.
     """
 
     def detect(rows: Sequence[Row]) -> Iterable[Signal]:
-        for row, reading in reader.human(rows):
-            if reading.hits and (found := _best(reading)):
+        for row, reading, answered in reader.human(rows):
+            if reading.hits and (found := _best(reader.lexicon, reading, answered)):
                 leaf, hit = found
                 yield Signal(
                     type=f"{_CATEGORY}.{leaf}",
@@ -36,10 +40,11 @@ def satisfaction(reader: Reader) -> Detector:
     return detect
 
 
-def _best(reading: Reading) -> tuple[str, Hit] | None:
+def _best(lexicon: Lexicon, reading: Reading, answered: bool) -> tuple[str, Hit] | None:
     if any(not key.startswith(_CATEGORY) for key in reading.hits):
         return None
     for kind in _ORDER:
-        if hit := reading.hits.get(f"{_CATEGORY}.{kind}"):
+        hit = reading.hits.get(f"{_CATEGORY}.{kind}")
+        if hit and (answered or kind != _CONFIRMATION or praises(lexicon, reading, hit)):
             return kind.partition(".")[0], hit
     return None

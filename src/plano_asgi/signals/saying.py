@@ -60,5 +60,6 @@ class Saying:
 
 def skimmed(text: str, max_chars: int) -> Saying:
     """A text that is compared with others, but in which no phrase is looked for."""
-    raw = texts.truncate(text, max_chars)
-    return Saying(raw, frozenset(f"{raw[:SAMPLE_CHARS]} {raw[-SAMPLE_CHARS:]}".split()))
+    raw = text if len(text) <= max_chars else texts.truncate(text, max_chars)
+    sample = raw if len(raw) <= 2 * SAMPLE_CHARS else f"{raw[:SAMPLE_CHARS]} {raw[-SAMPLE_CHARS:]}"
+    return Saying(raw, frozenset(sample.split()))

@@ -10,6 +10,7 @@ from plano_asgi.signals.lexicon import Lexicon
 
 SHORTEST_SLIP = 4
 """Of a shorter word, a letter wrong makes any word."""
+SHORTEST_DRAWN_OUT = 3
 MAX_PIECE_CHARS = 32
 """Of longer pieces of text, none is like another."""
 _VOWELS = "aeiou"
@@ -46,10 +47,11 @@ class Spelling(dict[str, tuple[str, ...]]):
         self._max_pieces = max_pieces
         usual = {**texts.MARK_OF, **lexicon.spelling, **dict.fromkeys(lexicon.fillers, "")}
         self._usual = {token: tuple(words.split()) for token, words in usual.items()}
-        self._known: Set[str] = lexicon.real_words | lexicon.stopwords | self._usual.keys()
+        self._known = lexicon.real_words.union(lexicon.stopwords, self._usual)
         self._vocabulary: Set[str] = frozenset()
-        self._meant: dict[str, list[str]] = {}
-        self._slips: dict[str, dict[str, str]] = {}
+        self._slips: dict[str, str] = {}
+        self.slipped: set[str] = set()
+        """The pieces kept that have a slip in them."""
 
     def teach(self, phrases: Set[str], context: Set[str]) -> None:
         """
@@ -60,11 +62,10 @@ class Spelling(dict[str, tuple[str, ...]]):
             context: Others that are no slips.
         """
         self._vocabulary = phrases
-        self._known = self._known | phrases | context
-        for word in phrases:
-            if len(word) >= SHORTEST_SLIP and word.isalpha():
-                self._meant.setdefault(word[0], []).append(word)
-        self.clear()
+        self._known = self._known.union(phrases, context)
+        meant = (word for word in phrases if len(word) >= SHORTEST_SLIP and word.isalpha())
+        self._slips = _slips(meant, self._known)
+        self._forget()
 
     def spell(self, word: str) -> Iterable[str]:
         """The words that a word of a phrase is in texts."""
@@ -72,49 +73,50 @@ class Spelling(dict[str, tuple[str, ...]]):
 
     def is_slip(self, token: str) -> bool:
         """Whether a word of a text is read as another."""
-        return token not in self._known and self._meant_by(self._short(token)) is not None
+        return self._correct(token) is not None
 
     def __missing__(self, piece: str) -> tuple[str, ...]:
-        tokens = (piece,) if piece.isalpha() else texts.tokens(piece)
-        found = tuple(chain.from_iterable(map(self._read, tokens)))
+        words: list[str] = []
+        is_slipped = False
+        for token in (piece,) if piece.isalpha() else texts.tokens(piece):
+            usual = self._usual.get(token)
+            if usual is not None:
+                words += usual
+            elif (meant := self._correct(token)) is not None:
+                words.append(meant)
+                is_slipped = True
+            else:
+                words += self._usually(self._short(token))
+        found = tuple(words)
         if len(piece) <= MAX_PIECE_CHARS:
             if len(self) >= self._max_pieces:
-                self.clear()
+                self._forget()
             self[piece] = found
+            if is_slipped:
+                self.slipped.add(piece)
         return found
 
-    def _read(self, token: str) -> tuple[str, ...]:
-        if token in self._known:
-            return self._usually(token)
-        token = self._short(token)
-        meant = self._meant_by(token)
-        return self._usually(token) if meant is None else (meant,)
+    def _forget(self) -> None:
+        self.clear()
+        self.slipped.clear()
 
     def _usually(self, token: str) -> tuple[str, ...]:
         usual = self._usual.get(token)
         return (token,) if usual is None else usual
 
+    def _correct(self, token: str) -> str | None:
+        """The word that *token* is a slip of, if it is one of exactly one."""
+        return None if token in self._known else self._slips.get(self._short(token))
+
     def _short(self, token: str) -> str:
         """A drawn out word as it is usually spelt."""
-        if not texts.has_elongated(token):
+        if len(token) < SHORTEST_DRAWN_OUT or not texts.has_elongated(token):
             return token
         for letters in (1, 2):
             short = texts.shortened(token, letters)
-            if short in self._vocabulary or short in self._usual or self._meant_by(short):
+            if short in self._vocabulary or short in self._usual or short in self._slips:
                 return short
         return short
-
-    def _meant_by(self, token: str) -> str | None:
-        """The word that *token* is a slip of, if it is one of exactly one."""
-        if len(token) < SHORTEST_SLIP or token in self._known:
-            return None
-        letter = token[0]
-        slips = self._slips.get(letter)
-        if slips is None:
-            if letter not in self._meant:
-                return None
-            slips = self._slips[letter] = _slips(self._meant[letter], self._known)
-        return slips.get(token)
 
 
 def _slips(words: Iterable[str], known: Set[str]) -> dict[str, str]:

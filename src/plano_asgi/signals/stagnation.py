@@ -34,11 +34,12 @@ def turn_metrics(rows: Sequence[Row], *, baseline_turns: int = 5) -> TurnMetrics
     The efficiency is 1 up to *baseline_turns* messages of the person, then
     ``1 / (1 + 0.25 x turns beyond)``; under 0.5 the conversation drags.
     """
-    people = sum(row.kind == "human" for row in rows)
+    kinds = [row.kind for row in rows]
+    people = kinds.count("human")
     efficiency = 1 / (1 + DECAY_PER_TURN * max(0, people - baseline_turns))
     return TurnMetrics(
         user_turns=people,
-        assistant_turns=sum(row.kind == "gpt" for row in rows),
+        assistant_turns=kinds.count("gpt"),
         efficiency_score=efficiency,
         is_dragging=efficiency < DRAGGING_BELOW,
     )
@@ -75,13 +76,10 @@ def likeness(new: Saying, old: Saying, stopwords: frozenset[str]) -> float:
     Lengths are compared before words, and samples before whole texts. Texts that differ in a
     number or a name are two texts, however much they share.
     """
-    if not MIN_LENGTH_RATIO * old.size <= new.size <= old.size / MIN_LENGTH_RATIO:
+    if not are_near(new, old):
         return 0.0
     if new.raw == old.raw:
         return 1.0
-    common = len(new.sample & old.sample)
-    if common < SAMPLE_OVERLAP * (len(new.sample) + len(old.sample) - common) or not common:
-        return 0.0
     if new.digits() != old.digits():
         return 0.0
     ours, theirs = new.spoken(), old.spoken()
@@ -90,6 +88,18 @@ def likeness(new: Saying, old: Saying, stopwords: frozenset[str]) -> float:
     if min(len(ours), len(theirs)) < MIN_NEAR_WORDS or new.names() != old.names():
         return 0.0
     return _shared(new, old, stopwords)
+
+
+def are_near(new: Saying, old: Saying) -> bool:
+    """Whether lengths and samples leave it open that two texts are alike: what most fail."""
+    size, other = new.size, old.size
+    if size < MIN_LENGTH_RATIO * other or other < MIN_LENGTH_RATIO * size:
+        return False
+    ours, theirs = new.sample, old.sample
+    common = len(ours & theirs)
+    return common >= SAMPLE_OVERLAP * (len(ours) + len(theirs) - common) and (
+        common > 0 or new.raw == old.raw
+    )
 
 
 def _shared(new: Saying, old: Saying, stopwords: frozenset[str]) -> float:
@@ -111,16 +121,18 @@ def _repetitions(reader: Reader, rows: Sequence[Row]) -> Iterator[Signal]:
         "gpt": deque(maxlen=LOOKBACK),
     }
     lexicon = reader.lexicon
+    stopwords = lexicon.stopwords
     for row in rows:
         if (said := reader.said(row)) is None:
             continue
+        earlier = before[row.kind]
         similarity, index = 0.0, -1
-        for place, old in before[row.kind]:
-            if (alike := likeness(said, old, lexicon.stopwords)) and alike >= similarity:
+        for place, old in earlier:
+            if are_near(said, old) and (alike := likeness(said, old, stopwords)) >= similarity:
                 similarity, index = alike, place
         if similarity and _counts(lexicon, row, said, before["human"]):
             yield _repeated(row, said, similarity, index)
-        before[row.kind].append((row.index, said))
+        earlier.append((row.index, said))
 
 
 def asks_for_more(lexicon: Lexicon, words: Sequence[str]) -> bool:

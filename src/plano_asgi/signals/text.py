@@ -29,7 +29,9 @@ MARKS = ENDS | {PAUSE, COLON, QUOTED}
 MARK_OF = {"!": STOP, ";": STOP, "\n": LINE, "(": PAUSE, ")": PAUSE, "-": PAUSE}
 """Punctuation to the mark it counts as."""
 
-_THRICE = tuple(letter * 3 for letter in "aeiouyhrst")
+SNIPPET_CHARS = 80
+
+_THRICE = re.compile(r"([aeiouyhrst])\1\1")
 _ELONGATED = re.compile(r"([^\W\d_])\1{2,}")
 
 _FENCED = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)", re.DOTALL)
@@ -114,10 +116,10 @@ def shortened(word: str, letters: int = 1) -> str:
 
 def has_elongated(folded: str) -> bool:
     """Whether a letter that people draw out stands three times in a row."""
-    return any(map(folded.__contains__, _THRICE))
+    return _THRICE.search(folded) is not None
 
 
-def snippet_around(text: str, start: int, end: int, *, limit: int = 80) -> str:
+def snippet_around(text: str, start: int, end: int, *, limit: int = SNIPPET_CHARS) -> str:
     """
     The words of *text* from *start* to *end*, with what stands around them, on one line.
 
@@ -126,6 +128,8 @@ def snippet_around(text: str, start: int, end: int, *, limit: int = 80) -> str:
         end: One past its last.
         limit: Characters at most, ellipses included.
     """
+    if len(text) <= limit:
+        return " ".join(text.split())
     start, end = max(0, start), min(len(text), end)
     room = max(0, limit - 2 - (end - start))
     left = _word_edge(text, max(0, start - room // 2), start)

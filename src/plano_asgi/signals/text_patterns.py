@@ -91,6 +91,8 @@ SPEAKS_OF_ERRORS = _any(
     r"|successful(?:ly)?|success\b|tickets?\s\#?\d|issue\s\#\d|bug\s\#?\d|search\sresults?"
     r"|results?\sfor|passed|stack\s?overflow|wikipedia|blog|posts?\b|podcast|book\b"
     r"|lyrics|novel|policy\b|weather|forecast"
+    r"|yesterday|last\s(?:night|week|month|year)|(?:minutes?|hours?|days?|weeks?|months?)\sago"
+    r"|(?:was|were)\s(?:\w+\s){1,3}?(?:on|until|between|from\s\d|for\s\d)\b|status\spage|post-?mortem"
     r"|(?:customers?|users?)\s(?:says?|said|reports?|reported|complain\w*))",
     r"^\W*(?:\w+\s){1,3}?(?!\w*(?:status|address|access)\b)\w+s\s*[:=]\s*\d[\d.,]*%?(?:\s(?:out\s)?of\s\d+)?\W*$",
 )

@@ -33,6 +33,8 @@ class Said:
         is_sure: An error for sure.
         status: Its HTTP status or JSON-RPC code, where it tells one.
         is_terse: In a line as machines write them.
+        is_marked: The tool itself says so, in a mark or a field for it. What a command ended with
+            is none: tests that fail end so, and a search that finds nothing.
         whole: Where it may be no error: the whole text. Costly to judge, and for nothing where
             no phrase fits: ``speaks_of_errors`` is asked last.
     """
@@ -41,6 +43,7 @@ class Said:
     is_sure: bool
     status: int | None = None
     is_terse: bool = False
+    is_marked: bool = False
     whole: str = ""
 
     @property
@@ -64,7 +67,7 @@ def said_in(text: str, *, is_sure: bool = False, only_heads: bool = False) -> Sa
     if text.startswith("<") and (wrapped := patterns.WRAPPED.match(text)):
         text, is_sure = wrapped[2].strip(), True
     if is_sure:
-        return _message(text)
+        return _message(text, is_marked=not _exit_code(text))
     head = text[:MAX_MESSAGE]
     if text.startswith("<") and (page := patterns.ERROR_PAGE.match(head)):
         return Said(page[1], True, _status(page[1]))
@@ -110,7 +113,7 @@ def _is_listing(text: str, first: str) -> bool:
     return len(patterns.IS_CONTENT.findall(text[: 4 * MAX_MESSAGE])) > alike
 
 
-def _message(text: str) -> Said:
+def _message(text: str, *, is_marked: bool = False) -> Said:
     """The lines that say it: of a Python traceback the last, else the first and the last."""
     if _TRACEBACK in text[:MAX_MESSAGE]:
         told = next(
@@ -121,7 +124,7 @@ def _message(text: str) -> Said:
         told = text
     else:
         told = f"{text[:MAX_MESSAGE]}\n{text[-_TAIL:].partition(' ')[2]}"
-    return Said(told, True, _status(told))
+    return Said(told, True, _status(told), is_marked=is_marked)
 
 
 def _status(text: str, pattern: re.Pattern[str] = patterns.STATUS) -> int | None:

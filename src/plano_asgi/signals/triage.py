@@ -30,7 +30,8 @@ Reason: TypeAlias = Literal[
     "failed", "severe", "signals", "sample", "clean", "below_threshold", "over_budget"
 ]
 """
-Kept: failed (whatever was said in it), severe, signals (bad enough for what is left of the budget), sample (a clean one, drawn).
+Kept: failed (whatever was said in it), severe, signals (bad enough for what is left of the budget),
+sample (a clean one, drawn).
 Dropped: clean (not drawn), below_threshold, over_budget.
 """
 

@@ -65,7 +65,7 @@ class TroubleReader:
             for each in (self._failure, self._exhaustion)
         )
         if failure is None and exhaustion is None:
-            return TroubleReading(trouble, None, None) if trouble.is_sure else None
+            return self._unexplained(trouble)
         if not trouble.is_sure and said.speaks_of_errors:
             return None
         if failure is not None and exhaustion is not None:
@@ -74,3 +74,11 @@ class TroubleReader:
             elif exhaustion.is_weak:
                 exhaustion = None
         return TroubleReading(trouble, failure, exhaustion)
+
+    def _unexplained(self, trouble: Trouble) -> TroubleReading | None:
+        """What a tool marks as an error is one, though no words of ours fit."""
+        if not trouble.is_sure:
+            return None
+        if not trouble.said.is_marked:
+            return TroubleReading(trouble, None, None)
+        return TroubleReading(trouble, self._failure.unexplained(), self._exhaustion.unexplained())

@@ -18,6 +18,7 @@ from typing import Any
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.signals.trouble_phrases import Phrase, Strength, Words, read_phrase
 
+UNEXPLAINED_CONFIDENCE = 0.5
 _COMMON = (
     "a an the is are was were be been has have had not no to of in for on error errors failed"
     " invalid must cannot could unable"
@@ -27,7 +28,10 @@ _COMMON_WORDS = frozenset(_COMMON.split())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaf:
-    """What tells one leaf. *status*: HTTP status and JSON-RPC codes that do so without words."""
+    """
+    What tells one leaf. *status*: HTTP status and JSON-RPC codes that do so without words; *rest*:
+    it is also that of errors for sure that nothing else explains.
+    """
 
     type: str
     confidence: float
@@ -35,6 +39,7 @@ class Leaf:
     phrases: tuple[str, ...]
     hints: tuple[str, ...]
     status: frozenset[int]
+    rest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class Finding:
     phrase: str
     confidence: float
     is_weak: bool = False
-    """Told by a hint or a status code alone."""
+    """Told by a hint or a status code alone, or by nothing."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,17 @@ class TroubleWords:
             return Finding(best.leaf, best.text, confidence, is_weak=True)
         return None
 
+    def unexplained(self) -> Finding | None:
+        """What an error for sure is of which nothing is understood."""
+        return next(
+            (
+                Finding(leaf.type, "error", UNEXPLAINED_CONFIDENCE, is_weak=True)
+                for leaf in self.leaves
+                if leaf.rest
+            ),
+            None,
+        )
+
     @cached_property
     def _index(self) -> Mapping[Strength, _Index]:
         """What is asked of texts that may be errors, of errors, and of errors for want of it."""
@@ -181,7 +197,7 @@ _FILES = {
     "failure": ("execution", "execution.toml"),
     "exhaustion": ("environment", "environment.toml"),
 }
-_KEYS = frozenset({"confidence", "hint_confidence", "phrases", "hints", "status"})
+_KEYS = frozenset({"confidence", "hint_confidence", "phrases", "hints", "status", "rest"})
 
 
 def _leaf(leaf_type: str, table: Mapping[str, Any]) -> Leaf:
@@ -194,4 +210,5 @@ def _leaf(leaf_type: str, table: Mapping[str, Any]) -> Leaf:
         phrases=tuple(table.get("phrases", ())),
         hints=tuple(table.get("hints", ())),
         status=frozenset(table.get("status", ())),
+        rest=table.get("rest", False),
     )
