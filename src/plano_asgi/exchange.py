@@ -156,6 +156,8 @@ class Exchange:
     """The body is no longer the client's bytes: whoever replays it writes it anew."""
     is_read: bool = True
     """The body has been read and parsed. One who only watches makes the exchange before that."""
+    is_watched: bool = False
+    """Somebody tells of it once it is over; whoever is further in leaves it to them."""
     watcher: Watcher | None = field(default=None, repr=False)
     """Hears what is being done for this exchange."""
     _request: ChatRequest | None = field(default=None, repr=False)

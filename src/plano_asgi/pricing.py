@@ -145,7 +145,7 @@ class Prices:
     async def load(self) -> None:
         """Read the bundled list in a worker thread; else the first look-up does it, where it is."""
         if self._bundled and self._list is None:
-            self._list = await anyio.to_thread.run_sync(_snapshot)
+            self._list = await anyio.to_thread.run_sync(_snapshot, abandon_on_cancel=True)
 
     def price(self, provider: str, model: str, called: str = "") -> Price | None:
         """

@@ -56,8 +56,7 @@ async def translate_stream(
         progress.failure = unexpected(exc, call.id)
     if not progress.is_whole and progress.failure is None:
         progress.failure = UpstreamReset("The upstream's answer broke off.")
-    exchange.usage, exchange.error = progress.usage, progress.failure
-    exchange.answered = progress.facts
+    exchange.usage, exchange.error = progress.usage, exchange.error or progress.failure
     if progress.failure is not None:
         scrub_error(progress.failure, answer.sent_headers)
         last = writer.fail(progress.failure)

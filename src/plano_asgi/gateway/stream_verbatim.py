@@ -104,8 +104,9 @@ class _Relay:
         progress = Progress()
         progress.note(self._answer.events)
         progress.note(_read(self._dialect, tail + rest))
-        exchange.usage, exchange.error = progress.usage, progress.failure
-        exchange.answered = progress.facts
+        exchange.usage, exchange.error = progress.usage, exchange.error or progress.failure
+        if _ends_tell_all(exchange):
+            exchange.answered = progress.facts
         told = isinstance(progress.failure, UpstreamStatus)
         # An end that only our reader cannot make sense of is an end all the same.
         unread = failure is None and isinstance(progress.failure, UpstreamProtocolError)
@@ -153,6 +154,16 @@ def _last_frames(frames: bytes) -> bytes:
         if cut < 0:
             return frames
     return frames[cut + len(blank) :]
+
+
+def _ends_tell_all(exchange: Exchange) -> bool:
+    """
+    Whether the first and the last of a stream say why it ended: in chat, several choices end one
+    by one, and a "stop" behind tool calls is another one.
+    """
+    body = exchange.body
+    is_plain = body.get("n") in (None, 1) and not (body.get("tools") or body.get("functions"))
+    return is_plain or exchange.dialect != "openai.chat"
 
 
 def _asked_for_usage(exchange: Exchange) -> bool:

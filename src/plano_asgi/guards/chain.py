@@ -142,9 +142,9 @@ class GuardChain:
 
 
 def _fresh(guards: Sequence[Guard], exchange: Exchange) -> list[Guard]:
-    ran: set[Guard] = exchange.state.setdefault(_RAN, set())
-    fresh = [guard for guard in guards if guard not in ran]
-    ran.update(fresh)
+    ran: set[int] = exchange.state.setdefault(_RAN, set())  # by id: a guard need not be hashable
+    fresh = [guard for guard in guards if id(guard) not in ran]
+    ran.update(map(id, fresh))
     return fresh
 
 

@@ -33,7 +33,7 @@ class ToldGuards:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._open: dict[Guard, tuple[Activity, Context]] = {}
+        self._open: dict[int, tuple[Activity, Context]] = {}  # by id: a guard need not be hashable
 
     def begin(self, guard: Guard) -> Context:
         """
@@ -43,10 +43,10 @@ class ToldGuards:
             Where to start a task that judges for it: what that task asks of others belongs to the
             activity.
         """
-        if (known := self._open.get(guard)) is None:
+        if (known := self._open.get(id(guard))) is None:
             activity = self._exchange.doing("guard", guard.name, side="answer")
             activity.__enter__()
-            known = self._open[guard] = activity, copy_context()
+            known = self._open[id(guard)] = activity, copy_context()
             activity.leave()
         return known[1]
 
@@ -54,18 +54,18 @@ class ToldGuards:
         self, guard: Guard, status: Status, rule: str = "", score: float | None = None
     ) -> None:
         """*guard* has found something out; where that is nothing, only if it is told of already."""
-        if guard not in self._open:
+        if id(guard) not in self._open:
             if status in ("passed", "skipped"):
                 return
             self.begin(guard)
-        activity = self._open[guard][0]
+        activity = self._open[id(guard)][0]
         if _WEIGHTS[status] >= _WEIGHTS.get(activity.facts.get("status", "passed"), 0):
             activity.note(**told(guard, status, rule, score))
 
     def end(self, guard: Guard, error: BaseException | None = None) -> None:
         """*guard* has ended the answer: it blocks, or it could not judge and says why."""
-        if guard in self._open:
-            self._open[guard][0].end(error)
+        if id(guard) in self._open:
+            self._open[id(guard)][0].end(error)
 
     def close(self, *, is_cut: bool) -> None:
         """The answer is over; what is still open is "cancelled" where it was *is_cut* off."""

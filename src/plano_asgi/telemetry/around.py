@@ -63,7 +63,7 @@ class Watched:
             return
         known = self._find(scope) if scope["method"] in _METHODS else None
         shared = _shared(scope)
-        if shared is not None and shared.watcher is not None:
+        if shared is not None and shared.is_watched:
             known = None  # somebody outside tells of it
         run = _Run(self.app, self._telemetry, known, shared)
         try:
@@ -75,18 +75,20 @@ class Watched:
                 await run(scope, receive, send)
         finally:
             if run.watch is not None:
-                if not self._is_ready:
-                    await self._get_ready()
-                await run.watch.finish()
+                try:
+                    if not self._is_ready:
+                        await self._get_ready()
+                finally:  # also where the task is cancelled meanwhile
+                    await run.watch.finish()
 
     async def _get_ready(self) -> None:
-        """Whoever else has ended meanwhile waits, too; then never again."""
+        """Once; whoever else ends meanwhile is looked at in a thread of its own."""
+        self._is_ready = True
         with anyio.move_on_after(self._telemetry.finish_timeout_s, shield=True):
             try:
                 await self._telemetry.prepare()
             except Exception as exc:  # whatever cannot be read: all the rest is told
                 _log.error("telemetry_not_prepared", trace=trace_of(exc))
-        self._is_ready = True
 
     def _is_first(self, scope: Scope) -> bool:
         """Whether there are spans to be made, and nobody has made the request's own."""

@@ -273,7 +273,8 @@ def plano_attributes(outcome: Outcome) -> Attributes:
         attributes[names_of.LLM_MODEL] = name_text(model)
     if outcome.provider:
         attributes[names_of.LLM_PROVIDER] = outcome.provider
-    if (temperature := double(exchange.body.get("temperature"))) is not None:
+    asked = exchange.body if exchange.client_body is None else exchange.client_body
+    if (temperature := double(asked.get("temperature"))) is not None:
         attributes[names_of.LLM_TEMPERATURE] = str(temperature)
     if outcome.status is not None:
         attributes[names_of.HTTP_STATUS_CODE] = outcome.status

@@ -14,7 +14,7 @@ from typing import Any
 from opentelemetry.trace import Span
 
 from plano_asgi._json import JSONObject, loads
-from plano_asgi.conversation import Message, Part, Usage
+from plano_asgi.conversation import AnswerFacts, Message, Part, Usage
 from plano_asgi.errors import PlanoError
 from plano_asgi.exchange import EARLIER_KEY, Exchange
 from plano_asgi.passages import Layout, Passage
@@ -52,6 +52,7 @@ class Copies:
         error: What the app raised.
         was_read: A middleware outside has read the request: what goes by here is what it left.
         is_deep: Whether the texts of the answer are wanted, too.
+        facts: What the gateway has read of the answer, where that is all that is wanted.
         span: The exchange's own.
     """
 
@@ -62,6 +63,7 @@ class Copies:
     error: BaseException | None
     was_read: bool
     is_deep: bool
+    facts: AnswerFacts | None
     span: Span | None
 
 
@@ -114,24 +116,21 @@ def bare_outcome(exchange: Exchange, copies: Copies) -> Outcome:
     )
 
 
-def is_told(exchange: Exchange, copies: Copies) -> bool:
-    """Whether all that is wanted is known without reading a byte: the gateway has read it."""
-    return (
-        exchange.answered is not None
-        and not copies.is_deep
-        and exchange.error is None
-        and copies.answer.ended is not None
-        and copies.answer.status == 200
-    )
+def facts_told(exchange: Exchange, answer: AnswerTee) -> AnswerFacts | None:
+    """What a good answer says of itself, without reading a byte: as the gateway has read it."""
+    if exchange.answered is None or exchange.error is not None:
+        return None
+    if answer.ended is None or answer.status != 200:
+        return None
+    facts = exchange.answered()
+    return None if facts.usage is None else facts
 
 
 def _read(exchange: Exchange, copies: Copies) -> ReadAnswer:
     """What the answer said: as the gateway read it, or else off its bytes."""
     answer, is_chat = copies.answer, exchange.operation == _CHAT
-    if exchange.answered is not None and is_told(exchange, copies):
-        facts = exchange.answered()
-        if facts.usage is not None:
-            return told(facts)
+    if copies.facts is not None:
+        return told(copies.facts)
     read = read_answer(exchange.dialect, answer, deep=copies.is_deep and is_chat)
     if read.usage is None and read.is_whole and is_chat and exchange.served_by is not None:
         return read_answer(exchange.dialect, answer)  # what it used is told by its text alone

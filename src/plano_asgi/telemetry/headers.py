@@ -15,13 +15,14 @@ from plano_asgi.telemetry.attribute_values import (
 
 _WORDS = (
     "2fa apikeys? assertion cert clientcert creds? csrf dpop dsn grant login magic mfa nonce otp"
-    " pass pat pin private psk pw pwd saml sess session sid sig sso ticket totp vault xsrf"
+    " pass pat pin private psk pw pwd saml sas seed sess session sid sig sso ticket totp vault xsrf"
 )
 _PARTS = (
     r"api[-_.]?key auth(?!or(?!iz)) bearer certificate connection[-_.]?string cookie credential"
     r" hmac honeycomb[-_.]team jwt key(?:id|s)?(?:$|[-_.]) passcode passphrase passw saml secret"
     r" sess(?:ion)?[-_.]?id signature token(?!s)"
-    r" (?:access|invite|login|recovery|reset|verification)[-_.]?code"
+    r" (?:access|device|invite|login|recovery|reset|verification)[-_.]?code access[-_.]?tokens"
+    r" code[-_.]?verifier conn[-_.]?str userpass webhook[-_.]?url"
 )
 _CREDENTIAL = re.compile(
     rf"(?:^|[-_.])(?:{_WORDS.replace(' ', '|')})(?:$|[-_.])|{_PARTS.replace(' ', '|')}"

@@ -130,7 +130,8 @@ class Telemetry:
     @property
     def is_prepared(self) -> bool:
         """Nothing has to be read from files any more before an exchange can be looked at."""
-        return self.analyzer is None or self.analyzer.is_prepared
+        has_prices = self._prices is None or self._has_prices
+        return has_prices and (self.analyzer is None or self.analyzer.is_prepared)
 
     def needs_text(self, is_recording: bool) -> bool:
         """Whether the whole text of an answer is wanted, and not only what it used."""
@@ -184,7 +185,7 @@ class Telemetry:
 
     def begin(self, exchange: Exchange, spans: Watcher | None) -> None:
         """*exchange* is in flight, and *spans* hears what is done for it."""
-        exchange.watcher = spans
+        exchange.watcher, exchange.is_watched = spans, True
         if self.metrics is not None:
             self.metrics.begin(exchange)
             exchange.watcher = Counted(self.metrics, spans)
@@ -192,10 +193,12 @@ class Telemetry:
     async def prepare(self) -> None:
         """Read, in a worker thread, the tables that are needed to look at an exchange."""
         if self._prices is not None and not self._has_prices:
-            await self._prices.load()
-            self._has_prices = True
+            try:
+                await self._prices.load()
+            finally:
+                self._has_prices = True  # or will be read where it is asked for
         if self.analyzer is not None and not self.analyzer.is_prepared:
-            await anyio.to_thread.run_sync(self.analyzer.prepare)
+            await anyio.to_thread.run_sync(self.analyzer.prepare, abandon_on_cancel=True)
 
     @asynccontextmanager
     async def lifespan(self, _app: object = None) -> AsyncGenerator[None]:

@@ -32,7 +32,7 @@ from plano_asgi.telemetry.attributes import (
     span_name,
     triage_attributes,
 )
-from plano_asgi.telemetry.conclude import CLIENT_LEFT, Copies, bare_outcome, conclude, is_told
+from plano_asgi.telemetry.conclude import CLIENT_LEFT, Copies, bare_outcome, conclude, facts_told
 from plano_asgi.telemetry.content import captured
 from plano_asgi.telemetry.events import emit_event
 from plano_asgi.telemetry.outcome import Outcome
@@ -66,6 +66,7 @@ class Watch:
         self._telemetry, self._exchange, self._layout = telemetry, exchange, layout
         self._was_read = exchange.is_read
         self._error: BaseException | None = None
+        self._left_at = 0.0
         self._server: Span | None = None
         self._spans: ExchangeSpans | None = None
         if (tracer := telemetry.tracer()) is not None:
@@ -109,13 +110,14 @@ class Watch:
             self._error = exc
             raise
         finally:
+            self._left_at = time.monotonic()
             if token is not None:
                 context_api.detach(token)
 
     async def finish(self) -> None:
         """Find out what came of it and tell everybody; never raises, and is bounded in time."""
         now = time.monotonic()
-        ended = self.send.ended or now
+        ended = self.send.ended or self._left_at or now
         end_ns = time.time_ns() - int((now - ended) * _NANO)
         exchange = self._exchange
         exchange.timings.ended = exchange.timings.ended or ended
@@ -126,7 +128,8 @@ class Watch:
             ended=ended,
             error=self._error,
             was_read=self._was_read,
-            is_deep=self._telemetry.needs_text(self._is_recording()),
+            is_deep=(is_deep := self._telemetry.needs_text(self._is_recording())),
+            facts=None if is_deep else facts_told(exchange, self.send),
             span=None if self._spans is None else self._spans.span,
         )
         outcome: Outcome | None = None
@@ -153,12 +156,14 @@ class Watch:
 
     def _bytes_to_read(self, copies: Copies) -> float:
         """Of a stream that ended, only the edges, unless its texts are wanted."""
-        if is_told(self._exchange, copies):
+        if copies.facts is not None:
             return 0
         if self.send.is_encoded:
             return inf  # what it unpacks to is not known
         size = self.receive.size if copies.is_deep or not self._exchange.is_read else 0
-        if copies.is_deep or not (self.send.is_stream and self.send.is_ended):
+        is_unmetered = self._exchange.usage is None  # what it used is told by its text alone
+        is_ended = self.send.is_stream and self.send.is_ended
+        if copies.is_deep or is_unmetered or not is_ended:
             size += self.send.response_bytes
         return size
 
@@ -187,9 +192,8 @@ class Watch:
         if telemetry.plano_names:
             attributes |= plano_attributes(outcome)
         content = captured(outcome, telemetry.content)
-        if content and telemetry.content.in_events:
-            told = attributes | content
-            emit_event(telemetry.logger_provider, INFERENCE_EVENT, told, spans.context)
+        wanted = content and telemetry.content.in_events
+        words = attributes | content if wanted else {}
         if telemetry.content.on_spans:
             attributes |= content
         if outcome.signals is not None:
@@ -208,6 +212,8 @@ class Watch:
         span.update_name(flagged_name(span_name(exchange), outcome.signals))
         if outcome.error_type:
             set_error(span, outcome.error_type)
+        if words:  # last: somebody else's log processors hear of it
+            emit_event(telemetry.logger_provider, INFERENCE_EVENT, words, spans.context)
 
     def _own_attributes(self) -> dict[str, Any]:
         """Those the user asked for: from headers, and fixed ones."""
