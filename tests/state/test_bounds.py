@@ -7,7 +7,9 @@ from typing import Any
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
+from plano_asgi._json import loads
 from plano_asgi.errors import RequestError, StoreUnavailable
 from plano_asgi.state import ResponsesState
 from plano_asgi.stores.local_store import LocalStore
@@ -112,17 +114,66 @@ class Failing(LocalStore):
         await super().put(key, value, ttl_s=ttl_s)
 
 
+class FailingElsewhere(Failing):
+    """The same on another machine: it is left alone once it has failed."""
+
+    is_shared = True
+    stuck = ""
+
+    async def delete(self, key: str, /) -> bool:
+        if self.stuck and self.stuck in key:
+            raise StoreUnavailable("down")
+        return await super().delete(key)
+
+
+@pytest.mark.parametrize("make", [Failing, FailingElsewhere])
 @pytest.mark.parametrize("down", ["/i/", "/b/"])
 @pytest.mark.parametrize("stream", [True, False])
-async def test_nothing_is_left_of_an_answer_that_was_half_kept(down: str, stream: bool) -> None:
-    """What was written of it before the store failed is taken back."""
-    store = Failing()
+async def test_nothing_is_left_of_an_answer_that_was_half_kept(
+    make: type[Failing], down: str, stream: bool
+) -> None:
+    """What was written of it before the store failed is taken back, also in its pause."""
+    store = make()
     found = talk(reply(CHAT, "Hi", stream=stream), state=ResponsesState(store))
     id = await full(found, 1)
     before = await store.keys("")
     store.down = down
     await found.ask({"model": CHAT, "input": "Hi", "conversation": id, "stream": stream})
     assert await store.keys("") == before
+    head = loads(await store.get(before[-1]) or b"")
+    assert (head["id"], head["items"]) == (id, 1)
+
+
+async def test_what_cannot_be_taken_back_keeps_nothing_else_from_it() -> None:
+    """One step fails, the others are done; the log names the answer."""
+    store = FailingElsewhere()
+    found = talk(reply(CHAT, "Hi"), state=ResponsesState(store))
+    id = await full(found, 1)
+    before = await store.keys("")
+    store.down, store.stuck = "/b/", "/r/"
+    with capture_logs() as logs:
+        await found.ask({"model": CHAT, "input": "Hi", "conversation": id})
+    (left,) = set(await store.keys("")) - set(before)
+    assert "/r/" in left
+    said = [each for each in logs if each["event"] == "state_left_behind"]
+    assert [(left.endswith(each["response"]), each["left"]) for each in said] == [(True, 1)]
+
+
+@pytest.mark.parametrize("make", [Failing, FailingElsewhere])
+async def test_what_could_not_be_added_does_not_count(make: type[Failing]) -> None:
+    """Else each failure would make the conversation shorter for ever."""
+    store, now = make(), [1000.0]
+    state = ResponsesState(store, max_items=4, timer=lambda: now[0])
+    id = str((await state.conversations.create(None, {}))["id"])
+    store.down = "/b/"
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            await state.conversations.add(None, id, [ITEM] * 3)
+        now[0] += 5.0
+    store.down = ""
+    await state.conversations.add(None, id, [ITEM] * 4)
+    assert [len(piece.items) for piece in await state.conversations.pieces(None, id)] == [4]
+    assert (await state.conversations.extent(None, id)).items == 4
 
 
 class Silent(LocalStore):
@@ -144,6 +195,10 @@ class Silent(LocalStore):
     async def put(self, key: str, value: bytes, /, *, ttl_s: float | None = None) -> None:
         await self._answer()
         await super().put(key, value, ttl_s=ttl_s)
+
+    async def delete(self, key: str, /) -> bool:
+        await self._answer()
+        return await super().delete(key)
 
 
 async def test_a_silent_store_is_waited_for_once() -> None:

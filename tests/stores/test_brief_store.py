@@ -11,6 +11,7 @@ import pytest
 from plano_asgi.errors import ConfigurationError, StoreUnavailable
 from plano_asgi.stores.brief_store import BriefStore, StoreResting, brief_store
 from plano_asgi.stores.bulk import get_all
+from plano_asgi.stores.keys import KeyUnavailable
 from plano_asgi.stores.local_store import LocalStore
 
 pytestmark = pytest.mark.anyio
@@ -110,6 +111,24 @@ async def test_a_clock_that_goes_back_prolongs_no_pause(
     clock.now += passed_s
     await fails(store)
     assert len(gated.begun) == begun
+
+
+async def test_one_key_in_trouble_is_no_outage(clock: Clock) -> None:
+    """A store that answers goes on serving the others."""
+
+    class Contended(LocalStore):
+        is_shared = True
+
+        async def get(self, key: str, /) -> bytes | None:
+            if key == "busy":
+                raise KeyUnavailable("too many change the same key")
+            return await super().get(key)
+
+    store = brief(Contended(), clock)
+    for _ in range(2):
+        with pytest.raises(KeyUnavailable):
+            await store.get("busy")
+        assert await store.get("other") is None
 
 
 async def test_a_pause_says_how_long_it_lasts(clock: Clock) -> None:

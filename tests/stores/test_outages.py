@@ -104,8 +104,9 @@ async def test_a_silent_server_is_an_outage_in_time(served: tuple[DatabaseServer
                 lambda: store.update("key", lambda value: (value, None)),
                 lambda: store.keys(""),
             ):
-                with pytest.raises(StoreUnavailable):
+                with pytest.raises(StoreUnavailable) as caught:
                     await call()
+                assert caught.type is StoreUnavailable
     finally:
         server.freeze(False)
     assert await store.get("key") in (b"1", b"2")

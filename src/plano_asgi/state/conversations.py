@@ -9,7 +9,8 @@ keys the batches are read: no store is searched.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from plano_asgi._json import JSONObject, dumps
@@ -130,13 +131,19 @@ class Conversations:
             raise no_conversation(id)
         if word == "full":
             raise too_long("conversation", self._max_items, self._max_bytes)
-        await self._shelf.put(batch_key(owner, id, number), content)
+        key = batch_key(owner, id, number)
+        try:
+            await self._shelf.put(key, content)
+        except BaseException:
+            uncount = partial(self._uncount, owner, id, count, size)
+            await self._shelf.take_back([partial(self._shelf.direct_delete, key), uncount])
+            raise
         return _piece(id, number, items, provider, size)
 
     async def take_back(self, owner: str | None, id: str, added: Piece) -> None:
-        """Forget what ``add`` returned."""
-        if await self._shelf.store.delete(batch_key(owner, id, added.number)):
-            await self._shrink(owner, id, len(added.items), added.size)
+        """Forget what ``add`` returned, also in a store that is being left alone."""
+        if await self._shelf.direct_delete(batch_key(owner, id, added.number)):
+            await self._uncount(owner, id, len(added.items), added.size)
 
     async def extent(self, owner: str | None, id: str) -> Extent:
         """How much there is."""
@@ -184,15 +191,10 @@ class Conversations:
 
         freed = await self._shelf.update(batch_key(owner, id, number), change)
 
-        await self._shrink(owner, id, 1, freed)
+        await self._shelf.update(conversation_key(owner, id), _shrunk(1, freed))
 
-    async def _shrink(self, owner: str | None, id: str, items: int, size: int) -> None:
-        def change(head: Any) -> tuple[Any, None]:
-            if head is None:
-                return None, None
-            return {**head, "items": head["items"] - items, "size": head["size"] - size}, None
-
-        await self._shelf.update(conversation_key(owner, id), change)
+    async def _uncount(self, owner: str | None, id: str, items: int, size: int) -> None:
+        await self._shelf.direct_update(conversation_key(owner, id), _shrunk(items, size))
 
     async def _head(self, owner: str | None, id: str) -> JSONObject:
         key = conversation_key(owner, id)
@@ -207,6 +209,17 @@ class Conversations:
 def _piece(id: str, number: int, items: Sequence[Any], provider: str, size: int = 0) -> Piece:
     container = f"{id}:{number}"
     return Piece(items=items, container=container, provider=provider, number=number, size=size)
+
+
+def _shrunk(items: int, size: int) -> Callable[[Any], tuple[Any, None]]:
+    """The change of a head that so much less is counted in."""
+
+    def change(head: Any) -> tuple[Any, None]:
+        if head is None:
+            return None, None
+        return {**head, "items": head["items"] - items, "size": head["size"] - size}, None
+
+    return change
 
 
 def _shown(head: JSONObject) -> JSONObject:

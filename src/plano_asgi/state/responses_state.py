@@ -14,28 +14,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import Any
 
-from anyio import CancelScope
-
-from plano_asgi._json import dumps, loads
-from plano_asgi.errors import ConfigurationError, NotFound, PlanoError, StoreUnavailable
+from plano_asgi._json import dumps
+from plano_asgi.errors import ConfigurationError, PlanoError
 from plano_asgi.exchange import EARLIER_KEY, Candidate, Exchange, Route
 from plano_asgi.identities import identity_name
 from plano_asgi.state.compaction import Compactor
 from plano_asgi.state.conversations import Conversations
 from plano_asgi.state.history import Earlier, History, input_of
 from plano_asgi.state.items import input_items, is_packed, item_ids, kinds_of, replayed
-from plano_asgi.state.keeper import Asked, Keeper, Undo
+from plano_asgi.state.keeper import Asked, Keeper
 from plano_asgi.state.names import tenant_prefix
 from plano_asgi.state.pieces import Piece
 from plano_asgi.state.records import Head, Record, Records
 from plano_asgi.state.references import REFERENCE, References, refers
 from plano_asgi.state.refusals import no_previous, no_response
 from plano_asgi.state.sealing import Sealer
-from plano_asgi.state.shelf import Shelf
+from plano_asgi.state.shelf import UNDO_S, Shelf
 from plano_asgi.state.wish import Wish, read_wish, with_input, without_state
+from plano_asgi.state.writing import Writer
 from plano_asgi.stores.base import Store
 from plano_asgi.stores.brief_store import PAUSE_S, brief_store
 from plano_asgi.stores.open_store import open_store
@@ -102,7 +101,14 @@ class ResponsesState:
         self.store = open_store(store) if isinstance(store, str) else store
         sealer = None if key is None else Sealer((key,) if isinstance(key, bytes) else key)
         brief = brief_store(self.store, timeout_s=timeout_s, pause_s=pause_s, timer=timer)
-        shelf = Shelf(brief, sealer=sealer, ttl_s=ttl_s, timer=timer)
+        shelf = Shelf(
+            brief,
+            direct=self.store,
+            undo_s=min(timeout_s, UNDO_S),
+            sealer=sealer,
+            ttl_s=ttl_s,
+            timer=timer,
+        )
         self.records = Records(shelf)
         self.conversations = Conversations(shelf, max_items=max_items, max_bytes=max_bytes)
         self.compactor = Compactor(sealer=sealer)
@@ -114,6 +120,7 @@ class ResponsesState:
             earlier=earlier,
         )
         self._references = References(shelf, self.records)
+        self._writer = Writer(shelf, self.records, self._references, self.conversations)
         self._native, self._resolve, self._earlier = native, resolve, earlier
 
     async def __call__(self, exchange: Exchange) -> None:
@@ -134,7 +141,7 @@ class ResponsesState:
         if wish.store or wish.has_past or refers(exchange.body.get("input")):
             asked = await self._go_on(exchange, wish, identity_name(exchange.identity))
             if is_chat:
-                keeper = Keeper(asked, self._keep, self._native or _never)
+                keeper = Keeper(asked, self._writer.keep, self._native or _never)
                 exchange.response_filters.append(keeper)
         if not wish.has_past:
             self._expand(exchange)
@@ -321,32 +328,6 @@ class ResponsesState:
             items = self.compactor.expanded(items)
         body = with_input(exchange.body, items)
         exchange.replace_body(without_state(body) if exchange.operation == "chat" else body)
-
-    async def _keep(self, asked: Asked, head: Head, content: bytes, items: Sequence[str]) -> Undo:
-        """Keep an answer: by itself first, then in its conversation. All of it, or nothing."""
-        owner, conversation = asked.owner, asked.conversation
-        added: Piece | None = None
-
-        async def undo() -> None:
-            await self._references.forget(owner, items)
-            await self.records.delete(owner, head.id)
-            if conversation is not None and added is not None:
-                await self.conversations.take_back(owner, conversation, added)
-
-        try:
-            await self.records.put(owner, head, asked.input, content)
-            await self._references.note(owner, head.id, items)
-            if conversation is not None:
-                said = [*loads(asked.input), *loads(content)["output"]]
-                with suppress(NotFound):  # it was deleted while the model spoke
-                    added = await self.conversations.add(
-                        owner, conversation, said, provider=head.provider, is_paid_for=True
-                    )
-        except BaseException:
-            with CancelScope(shield=True), suppress(StoreUnavailable):
-                await undo()
-            raise
-        return undo
 
 
 def _never(_candidate: Candidate) -> bool:

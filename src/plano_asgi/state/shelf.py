@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import structlog
 
 from plano_asgi._json import dumps, loads
 from plano_asgi.state.sealing import Sealer
+from plano_asgi.state.undo import Step, take_back
 from plano_asgi.stores.base import Store
 from plano_asgi.stores.bulk import delete_all, get_all
 
 T = TypeVar("T")
+
+UNDO_S = 0.5
+"""How long a store that has just failed may be asked to take something back."""
+
 _log = structlog.get_logger("plano_asgi")
 
 
@@ -23,6 +28,9 @@ class Shelf:
 
     Args:
         store: Where.
+        direct: The store beneath *store*, for what does not wait until a pause is over. ``None``:
+            *store* itself.
+        undo_s: How long taking something back may take, in seconds.
         sealer: ``None``: values lie there as plain JSON.
         ttl_s: How long a value is kept after it was written or last needed.
         timer: Unix seconds.
@@ -32,11 +40,14 @@ class Shelf:
         self,
         store: Store,
         *,
+        direct: Store | None = None,
+        undo_s: float = UNDO_S,
         sealer: Sealer | None = None,
         ttl_s: float,
         timer: Callable[[], float] = time.time,
     ) -> None:
-        self.store = store
+        self.store, self._direct = store, direct or store
+        self._undo_s = undo_s
         self.ttl_s = ttl_s
         self.timer = timer
         self._sealer = sealer
@@ -60,12 +71,26 @@ class Shelf:
 
     async def update(self, key: str, change: Callable[[Any], tuple[Any, T]]) -> T:
         """As ``Store.update``, on values: ``None`` is none."""
+        return await self._update(self.store, key, change)
 
+    def direct_update(self, key: str, change: Callable[[Any], tuple[Any, T]]) -> Awaitable[T]:
+        """As ``update``, also of a store that is being left alone."""
+        return self._update(self._direct, key, change)
+
+    def direct_delete(self, key: str) -> Awaitable[bool]:
+        """As ``Store.delete``, also of a store that is being left alone."""
+        return self._direct.delete(key)
+
+    def take_back(self, steps: Iterable[Step], *, response: str | None = None) -> Awaitable[None]:
+        """See ``undo.take_back``."""
+        return take_back(steps, timeout_s=self._undo_s, response=response)
+
+    async def _update(self, store: Store, key: str, change: Callable[[Any], tuple[Any, T]]) -> T:
         def change_bytes(stored: bytes | None) -> tuple[bytes | None, T]:
             value, result = change(self._read(key, stored))
             return (None if value is None else self._written(key, dumps(value))), result
 
-        return await self.store.update(key, change_bytes, ttl_s=self.ttl_s)
+        return await store.update(key, change_bytes, ttl_s=self.ttl_s)
 
     def is_ageing(self, value: Any) -> bool:
         """Whether half of the time of *value*, an object with a field ``kept_at``, is over."""

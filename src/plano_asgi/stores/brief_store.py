@@ -12,6 +12,7 @@ from anyio.lowlevel import RunVar
 from plano_asgi.errors import ConfigurationError, StoreUnavailable
 from plano_asgi.stores.base import Store
 from plano_asgi.stores.bulk import get_all
+from plano_asgi.stores.keys import KeyUnavailable
 
 T = TypeVar("T")
 
@@ -51,7 +52,8 @@ class BriefStore:
         ConfigurationError: A time that is none.
 
     Every method raises ``StoreUnavailable`` where *store* is down or silent, and ``StoreResting``,
-    at once, where it was a moment ago. Whether a change that failed was made is not known.
+    at once, where it was a moment ago. ``KeyUnavailable`` is no failure of the store. Whether a
+    change that failed was made is not known.
     """
 
     def __init__(
@@ -125,6 +127,8 @@ class BriefStore:
             self._begin_trial()
         try:
             found = await self._briefly(work, is_change=is_change)
+        except KeyUnavailable:
+            raise
         except StoreUnavailable:
             self._failed_at = self._timer()
             raise

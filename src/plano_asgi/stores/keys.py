@@ -60,8 +60,17 @@ class NotACounter(ValueError):
         super().__init__("the value at this key is no counter")
 
 
-def unavailable(store: str, reason: str) -> StoreUnavailable:
-    """The error for *store*; *reason* is ours or a code, never a driver's text or a URL."""
-    error = StoreUnavailable(f"the store in {store} cannot be used: {reason}")
+class KeyUnavailable(StoreUnavailable):
+    """The store answers, but not for this key: others are served as ever."""
+
+
+def unavailable(
+    store: str, reason: str, kind: type[StoreUnavailable] = StoreUnavailable
+) -> StoreUnavailable:
+    """
+    The error for *store*, of this *kind*; *reason* is ours or a code, never a driver's text or a
+    URL.
+    """
+    error = kind(f"the store in {store} cannot be used: {reason}")
     error.retry_after_s = _RETRY_AFTER_S
     return error

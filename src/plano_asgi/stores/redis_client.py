@@ -30,6 +30,7 @@ class RedisClient:
         url: ``redis://`` or ``rediss://``, with user, password, database and TLS options as
             redis-py reads them.
         unavailable: Makes the error to raise when the server cannot be used, from a reason.
+        refused: The same, when it refuses one command. ``None``: as *unavailable*.
         max_connections: Per event loop; a call past it waits.
         connect_timeout_s: For a connection.
         command_timeout_s: For a call as a whole, waiting for a connection included.
@@ -44,6 +45,7 @@ class RedisClient:
         url: str,
         *,
         unavailable: Callable[[str], PlanoError],
+        refused: Callable[[str], PlanoError] | None = None,
         max_connections: int = 16,
         connect_timeout_s: float = 2.0,
         command_timeout_s: float = 5.0,
@@ -55,7 +57,7 @@ class RedisClient:
         except ImportError:
             raise MissingExtra("a redis:// store", "redis") from None
         self.shown = shown(url)
-        self._unavailable = unavailable
+        self._unavailable, self._refused = unavailable, refused or unavailable
         self._command_timeout_s = command_timeout_s
 
         def make() -> Redis:
@@ -84,7 +86,7 @@ class RedisClient:
         What *work* returns. A command is sent again, once, over a connection that had gone stale.
 
         Raises:
-            PlanoError: As *unavailable* makes it.
+            PlanoError: As *unavailable* or *refused* makes it.
         """
         with self._telling(), anyio.fail_after(self._command_timeout_s):
             return await work(self._clients.get())
@@ -95,7 +97,7 @@ class RedisClient:
         *arguments* are its ``ARGV``; it runs atomically.
 
         Raises:
-            PlanoError: As *unavailable* makes it.
+            PlanoError: As *unavailable* or *refused* makes it.
         """
         from redis.exceptions import NoScriptError
 
@@ -120,7 +122,7 @@ class RedisClient:
         except TimeoutError as exc:
             raise self._unavailable("no answer in time") from exc
         except ResponseError as exc:
-            raise self._unavailable("it refused the command") from exc
+            raise self._refused("it refused the command") from exc
         except (RedisError, OSError) as exc:
             raise self._unavailable("no connection") from exc
 

@@ -10,7 +10,7 @@ from zlib import crc32
 import anyio
 from anyio.lowlevel import RunVar
 
-from plano_asgi.stores.keys import NotACounter, key_bytes, key_text, unavailable
+from plano_asgi.stores.keys import KeyUnavailable, NotACounter, key_bytes, key_text, unavailable
 from plano_asgi.stores.redis_client import RedisClient
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class RedisStore:
         self._client = RedisClient(
             url,
             unavailable=lambda reason: unavailable("Redis", reason),
+            refused=lambda reason: unavailable("Redis", reason, KeyUnavailable),
             max_connections=max_connections,
             connect_timeout_s=connect_timeout_s,
             command_timeout_s=command_timeout_s,
@@ -142,10 +143,13 @@ class RedisStore:
     ) -> T:
         """See ``Store``. *change* runs again where another process was faster."""
         name, ttl_ms = self._name(key), _milliseconds(ttl_s)
+        is_asked = is_answered = False
         try:
             with anyio.fail_after(self._timeout_s):
                 async with self._stripe(name):
+                    is_asked = True
                     value = await self.get(key)
+                    is_answered = True
                     while True:
                         new, result = change(value)
                         reply = await self._client.script(
@@ -155,7 +159,9 @@ class RedisStore:
                             return result
                         value = reply[1]
         except TimeoutError as exc:
-            raise unavailable("Redis", "too many change the same key") from exc
+            if is_asked and not is_answered:
+                raise unavailable("Redis", "no answer in time") from exc
+            raise unavailable("Redis", "too many change the same key", KeyUnavailable) from exc
 
     async def keys(self, prefix: str, /, *, limit: int = 1000) -> list[str]:
         """See ``Store``."""
