@@ -175,7 +175,7 @@ def _budgets(tmp_path: Path, sources: str, cost: CostSource | None) -> SpendBudg
     names = Names([ModelEntry(name="fast", provider="house~2", model="qwen", prefix="house")])
     (meter,) = build_meters(load_config(path, environ={}), names, cost)
     assert isinstance(meter, SpendBudgets)
-    meter.attach(names.name_of)
+    meter.attach(names.names_of)
     return meter
 
 

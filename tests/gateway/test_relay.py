@@ -18,7 +18,7 @@ from plano_asgi.config import Model
 from plano_asgi.errors import UpstreamReset, UpstreamTimeout, UpstreamUnreachable
 from plano_asgi.exchange import Exchange
 from plano_asgi.providers.client import Timeouts
-from plano_asgi.routing.names import Alias, Target
+from plano_asgi.routing.names import MAX_NAME_CHARS, Alias, Target
 
 pytestmark = pytest.mark.anyio
 
@@ -401,3 +401,66 @@ async def test_a_relayed_success_between_failures_keeps_the_circuit_closed() -> 
     seen = [(await drive(app, "/v1/embeddings", body)).status for _ in range(6)]
     assert seen == [500, 200] * 3
     assert len(transport.requests) == 6
+
+
+@pytest.mark.parametrize("path", ["/chat/completions", "/messages", "/responses", "/embeddings"])
+async def test_an_overlong_model_name_is_refused(path: str) -> None:
+    """Before anything looks it up, and without saying it again; one at the bound is served."""
+    app, transport = gateway(answer(VECTORS), models=MODELS)
+    long = "mistral/" + "x" * MAX_NAME_CHARS
+    asked: dict[str, Any] = {"input": "hi"}
+    if path in ("/chat/completions", "/messages"):
+        asked = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}
+    found = await drive(app, f"/v1{path}", {"model": long, **asked})
+    assert found.status == 400
+    assert "'model' is over 2048 characters" in found.json()["error"]["message"]
+    assert len(found.body) < 400
+    assert not transport.requests
+    await drive(app, f"/v1{path}", {"model": long[:MAX_NAME_CHARS], **asked})
+    assert len(transport.requests) == 1
+
+
+async def test_an_overlong_model_name_in_a_form_is_refused() -> None:
+    """As in a JSON body."""
+    app, transport = gateway(answer({"text": "hi"}), models=MODELS)
+    content = form(part("model", b"openai/" + b"x" * MAX_NAME_CHARS), FILE)
+    found = await drive(app, "/v1/audio/transcriptions", content, headers=FORM)
+    assert (found.status, found.json()["error"]["param"]) == (400, "model")
+    assert not transport.requests
+
+
+LONG = b'{"data": "' + b"x" * 20_000 + b'", '
+COUNTED = b'"usage": {"prompt_tokens": 7, "total_tokens": 7}}'
+EVENTS = {"content-type": "text/event-stream"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "chunks", "expected"),
+    [
+        ({}, [b'{"data": [], ' + COUNTED], (7, 0)),
+        ({}, [b"{" + COUNTED[:-1] + b', "data": [{"usage": 1}]}'], None),
+        ({}, [LONG + COUNTED], (7, 0)),
+        ({}, [LONG, COUNTED[:20], COUNTED[20:]], (7, 0)),
+        ({}, [b'{"data": [], "usage": {"total_tokens": 9}}'], (9, 0)),
+        ({}, [b'{"usage": {"input_tokens": 3, "output_tokens": 40, "total_tokens": 43}}'], (3, 40)),
+        ({}, [b'{"usage": {"prompt_tokens": 3, "completion_tokens": 4}}'], (3, 4)),
+        ({}, [b'{"results": [{"document": ' + LONG + COUNTED + b"}]}"], None),
+        ({}, [b'{"usage": null}'], None),
+        ({}, [b'{"usage": {"type": "duration"}}'], None),
+        ({}, [b'{"text": "no \\"usage\\": {} here"}'], None),
+        (EVENTS, [b'data: {"choices": [], ' + COUNTED + b"\n\n", b"data: [DONE]\n\n"], (7, 0)),
+        ({"content-type": "audio/mpeg"}, [b'{"data": [], ' + COUNTED], None),
+    ],
+)
+async def test_what_a_relayed_answer_says_it_used_is_known(
+    headers: dict[str, str], chunks: list[bytes], expected: tuple[int, int] | None
+) -> None:
+    """From its end, however long it is and however it comes; only what it says of itself."""
+    recorder = Recorder()
+    reply = MemoryReply(200, {"content-type": "application/json", **headers}, chunks)
+    app, _ = gateway(reply, models=MODELS, finalizers=[recorder])
+    found = await drive(app, "/v1/embeddings", {"model": "openai/e-3", "input": "hi"})
+    assert found.body == b"".join(chunks)
+    assert recorder.exchange is not None
+    usage = recorder.exchange.usage
+    assert (usage and (usage.input_tokens, usage.output_tokens)) == expected

@@ -158,7 +158,7 @@ async def test_a_second_account_goes_by_its_prefix(
 ) -> None:
     """By its key and its configured name, too."""
     meter = limits(clock, model)
-    meter.attach(lambda candidate: "fast" if candidate == SECOND else candidate.name)
+    meter.attach(lambda candidate: ("fast",) if candidate == SECOND else (candidate.name,))
     assert (await refusal(meter, sized(1001), SECOND) is not None) is is_limited
 
 
@@ -176,7 +176,7 @@ async def test_a_budget_knows_a_second_account_by_any_name(clock: Any) -> None:
         prices = Prices({name: Rates(input=1000.0, output=0.0)}, bundled=False)
         budget = SpendBudget(usd=1.0, period="day", model="house/qwen")
         meter = SpendBudgets([budget], LocalStore(), prices, timer=clock)
-        meter.attach(lambda candidate: "fast")
+        meter.attach(lambda candidate: ("fast",))
         assert await refusal(meter, sized(900), SECOND) is None
         assert await refusal(meter, sized(200), SECOND) is not None
 
@@ -191,3 +191,15 @@ async def test_a_named_caller_keeps_its_own_account(clock: Any) -> None:
         await meter.admit(ann, candidate)
     assert await refusal(meter, sized(800, identity="bob"), CLAUDE) is None
     assert await refusal(meter, sized(300, identity="ann"), CLAUDE) is not None
+
+
+async def test_overlong_names_are_limited_and_not_remembered(clock: Any) -> None:
+    """Of a model that nobody knows, and of a caller."""
+    rule = RateLimit(model="x*", tokens=1000, unit="minute", selector=Selector(key="x-user"))
+    book = RateLimits([rule], LocalStore(), timer=clock)._rules
+    for size, remembered in ((2048, 1), (2049, 1)):
+        exchange = sized(100)
+        exchange.model, exchange.headers = "x" * size, {"x-user": "y" * size}
+        ((_, key),) = book.applying(exchange, None)
+        assert len(key) < 50
+        assert len(book._by_model) == remembered

@@ -12,7 +12,7 @@ from gateway_build import KEY, gateway
 from memory_transport import MemoryReply, MemoryTransport, Outcome, answer, events
 from plano_asgi.attempts import BreakerPolicy, RetryPolicy
 from plano_asgi.config import Model, Plano
-from plano_asgi.errors import UpstreamReset
+from plano_asgi.errors import ConfigurationError, UpstreamReset
 from plano_asgi.exchange import Candidate
 from plano_asgi.limits import RateLimit, RateLimits, SpendBudget, SpendBudgets
 from plano_asgi.limits.meter import Meter
@@ -303,3 +303,43 @@ async def test_relayed_and_compacted_requests_are_limited() -> None:
     assert compacted == [200, 429]
     refused = await drive(plano, "/v1/embeddings", {"model": ONE, "input": "x" * 4000})
     assert refused.status == 429
+
+
+@pytest.mark.parametrize("limited", ["fast", "smart"])
+async def test_a_limit_on_any_name_of_a_model_counts_the_model(limited: str) -> None:
+    """Under whichever of its names it is asked for."""
+    models = [Model("mistral/large", name=name, api_key=KEY) for name in ("fast", "smart")]
+    for asked in ("fast", "smart"):
+        budget = SpendBudget(usd=0.000001, period="day", model=limited)
+        prices = Prices({"mistral/large": Rates(input=1.0, output=1.0)}, bundled=False)
+        spent = SpendBudgets([budget], LocalStore(), prices)
+        for meter, expected in ((token_limit(limited), [200, 429]), (spent, [429, 429])):
+            plano, _ = gateway(WHOLE, models=models, meters=[meter])
+            assert [(await ask(plano, asked)).status for _ in range(2)] == expected
+
+
+def test_a_meter_is_one_gateways() -> None:
+    """Another one has names of its own; the first goes on by its names."""
+    meter = token_limit("fast")
+    gateway(WHOLE, meters=[meter])
+    with pytest.raises(ConfigurationError, match="on the same store"):
+        gateway(WHOLE, meters=[meter])
+
+
+async def test_a_gateway_that_is_refused_takes_no_meter() -> None:
+    """What is wrong with it can be put right, and the meter given again."""
+    meter = token_limit(ONE)
+    with pytest.raises(ConfigurationError):
+        gateway(WHOLE, aliases={"nowhere": "gone/model"}, meters=[meter])
+    plano, _ = gateway(WHOLE, models=[Model(ONE, api_key=KEY)], meters=[meter])
+    assert [(await ask(plano, ONE)).status for _ in range(2)] == [200, 429]
+
+
+async def test_relayed_requests_count_as_the_upstream_did() -> None:
+    """Not as they were estimated before."""
+    counted = answer({"data": [], "usage": {"prompt_tokens": 7, "total_tokens": 7}})
+    plano, _ = two_models(token_limit(ONE), counted)
+    body = {"model": ONE, "input": "x" * 3000}
+    found = [await drive(plano, "/v1/embeddings", body) for _ in range(3)]
+    assert [one.status for one in found] == [200] * 3
+    assert left(found[0]) - left(found[2]) == 2 * 7

@@ -9,6 +9,7 @@ import pytest
 from plano_asgi.errors import AmbiguousModel, ConfigurationError, ModelNotFound, RequestError
 from plano_asgi.exchange import Candidate
 from plano_asgi.routing import Alias, ModelEntry, ModelInfo, Names, Target
+from plano_asgi.routing.names import MAX_NAME_CHARS
 
 KNOWN = {
     "openai": ("gpt-4o", "gpt-5"),
@@ -318,3 +319,25 @@ def test_candidates_have_names_that_clients_can_send() -> None:
     places = [("openai", "gpt-4o"), ("openai-2", "gpt-5"), ("groq-2", "llama"), ("gone", "x")]
     found = [names.name_of(Candidate(provider=where, model=model)) for where, model in places]
     assert found == ["mine", "openai/gpt-5", "groq/llama", "gone/x"]
+
+
+def test_a_place_has_all_names_that_it_is_configured_under() -> None:
+    """Two entries of one upstream and account; the first name is the one that is shown."""
+    names = Names(
+        [
+            ModelEntry(name="fast", provider="openai", model="gpt-4o", prefix="openai"),
+            ModelEntry(name="smart", provider="openai", model="gpt-4o", prefix="openai"),
+            ModelEntry(name="groq/*", provider="groq-2", model="*", prefix="groq"),
+        ]
+    )
+    places = [("openai", "gpt-4o"), ("groq-2", "llama"), ("gone", "x")]
+    found = [names.names_of(Candidate(provider=where, model=model)) for where, model in places]
+    assert found == [("fast", "smart"), ("groq/llama",), ("gone/x",)]
+
+
+def test_overlong_names_are_not_remembered() -> None:
+    """They mean what they mean, and nothing of them is kept."""
+    names = Names([entry("mistral/*")])
+    long = "x" * MAX_NAME_CHARS
+    assert names.meant(f"mistral/{long}")[0] == f"mistral/{long}"
+    assert names._meanings.cache_info().currsize == 0

@@ -106,6 +106,7 @@ class Gateway:
             upstreams that keep their own go on from ``previous_response_id``.
         breaker: When to leave an upstream alone; ``Breakers`` are circuits that gateways share.
         meters: ``RateLimits``, ``SpendBudgets``: reserve before a model is tried, settle after.
+            A meter is one gateway's; gateways that count together share its store.
         cache: Gives an answer again to exactly the same request of the same caller.
         shapers: Change the body for a candidate; see ``pipeline.Shaper``.
         telemetry: Traces, metrics, costs, signals and the access log of what is served.
@@ -159,8 +160,6 @@ class Gateway:
             steps, rules = [state, *steps], [state.route, *rules]
         if cache is not None:
             steps, finalizers = [cache, *steps], [cache.keep, *finalizers]
-        for meter in meters:
-            meter.attach(names.name_of)
         self._request_side = RequestSide(steps=steps, filters=filters, guards=guards, memory=memory)
         stages = Stages(
             on_fields=dict(on_fields or {}),
@@ -182,6 +181,8 @@ class Gateway:
                 engine.breakers.listen(telemetry.metrics.breaker)
         if cors_origins:
             self._http = CORS(self._http, cors_origins)
+        for meter in meters:  # last: what could not be built has none
+            meter.attach(names.names_of)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""

@@ -12,16 +12,19 @@ import re
 import time
 from dataclasses import replace
 
-from plano_asgi._json import JSONObject
+from plano_asgi._json import JSONObject, loads
 from plano_asgi.asgi.request import json_object
 from plano_asgi.asgi.respond import encode_headers
 from plano_asgi.attempts import Answer
 from plano_asgi.attempts.engine import Prepare
+from plano_asgi.conversation import Usage
 from plano_asgi.errors import RequestError, UpstreamError
 from plano_asgi.exchange import Candidate, Exchange, Route
 from plano_asgi.gateway.call import Call, answer_headers
 from plano_asgi.gateway.pipeline import Pipeline
 from plano_asgi.providers.base import UpstreamCall, UpstreamProvider
+from plano_asgi.routing.names import MAX_NAME_CHARS
+from plano_asgi.wire.answer_facts import usage_of
 
 _BOUNDARY = re.compile(r'boundary="?([^";,]{1,200})"?', re.IGNORECASE)
 _MODEL_FIELD = re.compile(  # possessive, so that no header takes long to be refused
@@ -31,6 +34,7 @@ _MODEL_FIELD = re.compile(  # possessive, so that no header takes long to be ref
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
 _KEPT = ("content-type", "content-disposition", "openai-model")
+_ENDING_BYTES = 8192
 
 NATIVE_ONLY = {
     "/messages/count_tokens": "anthropic.messages",
@@ -52,7 +56,7 @@ def read_relayed(exchange: Exchange, content: bytes | None) -> bytes | None:
     content_type = exchange.headers.get("content-type", "")
     if content is not None and is_form(content_type):
         start, end = _model_span(content, content_type)
-        exchange.model = content[start:end].decode("utf-8", "replace")
+        exchange.model = model_of({"model": content[start:end].decode("utf-8", "replace")})
         return content
     read_json(exchange, content)
     return None
@@ -71,11 +75,13 @@ def model_of(body: JSONObject) -> str | None:
     The model a JSON body names, if any.
 
     Raises:
-        RequestError: It is not a string.
+        RequestError: It is not a string, or over ``MAX_NAME_CHARS``.
     """
     model = body.get("model")
     if model is not None and not isinstance(model, str):
         raise RequestError("'model' must be a string.", param="model")
+    if model is not None and len(model) > MAX_NAME_CHARS:
+        raise RequestError(f"'model' is over {MAX_NAME_CHARS} characters.", param="model")
     return model
 
 
@@ -122,18 +128,61 @@ async def _pump(call: Call, exchange: Exchange, answer: Answer) -> None:
     exchange.status = answer.status
     await call.start(answer.status, encode_headers(headers))
     exchange.timings.first_byte = time.monotonic()
+    ending = _Ending(answer.headers.get("content-type", ""))
+    ending.add(first)
     if first:
         await call.send({"type": "http.response.body", "body": first, "more_body": True})
     try:
         with answer.time_limit():
             async for chunk in answer.chunks:
+                ending.add(chunk)
                 await call.send({"type": "http.response.body", "body": chunk, "more_body": True})
     except UpstreamError as exc:
         # No dialect, no in-band error: a response left without its end makes the server cut the
         # connection, which every client understands as a failure.
         exchange.error = exc
         return
+    exchange.usage = ending.usage()
     await call.send({"type": "http.response.body", "body": b""})
+
+
+class _Ending:
+    """The last bytes of an answer of *content_type*: all that is kept of it, to know its usage."""
+
+    __slots__ = ("_is_read", "_is_stream", "_kept")
+
+    def __init__(self, content_type: str) -> None:
+        kind = content_type.partition(";")[0].strip().lower()
+        self._is_stream = kind == "text/event-stream"
+        self._is_read = self._is_stream or kind == "application/json"
+        self._kept = b""
+
+    def add(self, chunk: bytes) -> None:
+        """What comes next."""
+        if self._is_read:
+            self._kept = (self._kept + chunk[-_ENDING_BYTES:])[-_ENDING_BYTES:]
+
+    def usage(self) -> Usage | None:
+        """As the answer tells it at its end, of itself: not what stands deeper in it."""
+        _, mark, rest = self._kept.rpartition(b'"usage":')
+        if not mark:
+            return None
+        if self._is_stream:
+            rest = rest.partition(b"\n")[0]
+        try:
+            raw = loads(b"{" + mark + rest)["usage"]
+        except ValueError:
+            return None
+        return _read_usage(raw) if isinstance(raw, dict) else None
+
+
+def _read_usage(raw: JSONObject) -> Usage | None:
+    """Images and transcriptions count as Responses do, what is older as chat does."""
+    if "input_tokens" in raw:
+        return usage_of("openai.responses", raw)
+    if "prompt_tokens" not in raw:  # vectors and rankings that tell a total only: all is input
+        raw = {**raw, "prompt_tokens": raw.get("total_tokens")}
+    return usage_of("openai.chat", raw)
 
 
 def _prepare(exchange: Exchange, form: bytes | None) -> Prepare:

@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from plano_asgi.conversation import Usage
-from plano_asgi.errors import PlanoError, RateLimited
+from plano_asgi.errors import ConfigurationError, PlanoError, RateLimited
 from plano_asgi.exchange import Candidate, Exchange
 from plano_asgi.limits.account import Standing
 from plano_asgi.limits.estimate import Estimate, estimated, settled
 from plano_asgi.limits.ledger import Hold, Ledger
-from plano_asgi.limits.rules import ModelOf, NameOf, Rule, RuleBook, expected_candidate
+from plano_asgi.limits.rules import ModelOf, NamesOf, Rule, RuleBook, expected_candidate
 
 DEFAULT_OUTPUT_TOKENS = 1024
 _NO_TOKENS = Estimate()
@@ -79,9 +79,18 @@ class Meter(ABC):
         self._default_output_tokens = default_output_tokens
         self._state_key = f"limits.{id(self)}"
 
-    def attach(self, name_of: NameOf) -> None:
-        """Go by the names that models are configured under, too; of one gateway."""
-        self._rules = RuleBook(self._rules.rules, name_of)
+    def attach(self, names_of: NamesOf) -> None:
+        """
+        Go by the names that models are configured under, too; of one gateway.
+
+        Raises:
+            ConfigurationError: It goes by another gateway's already.
+        """
+        if self._rules.names_of not in (None, names_of):
+            raise ConfigurationError(
+                "a meter is one gateway's: give each its own, on the same store to count together"
+            )
+        self._rules = RuleBook(self._rules.rules, names_of)
 
     async def __call__(self, exchange: Exchange) -> None:
         """

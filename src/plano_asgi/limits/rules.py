@@ -18,12 +18,13 @@ from plano_asgi.pricing import prefix_of
 
 ANYONE = "*"
 _MAX_MODELS = 4_096
+_LONGEST_KEPT = 2_048  # characters of what clients send: of longer names nothing is remembered
 
 ModelOf: TypeAlias = Callable[[str | None], Candidate | None]
 """The model that a client's model name stands for, for limits that are asked before routing."""
 
-NameOf: TypeAlias = Callable[[Candidate], str]
-"""What clients may call a model that is configured under a name of its own."""
+NamesOf: TypeAlias = Callable[[Candidate], tuple[str, ...]]
+"""All names that a model is configured under, at least one; first the one that is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,8 @@ class Rule:
 
     def key(self, caller: str) -> str:
         """Where *caller*'s account is: the same for all processes, and after restarts."""
-        return f"limit:{_digest(self.model, self.who, self.header, self.terms.window.name, caller)}"
+        digest = _digest if len(caller) <= _LONGEST_KEPT else _digest.__wrapped__
+        return f"limit:{digest(self.model, self.who, self.header, self.terms.window.name, caller)}"
 
     @property
     def family(self) -> tuple[str, str | None]:
@@ -65,7 +67,7 @@ class RuleBook:
     """
 
     rules: Sequence[Rule]
-    name_of: NameOf | None = None
+    names_of: NamesOf | None = None
     _by_model: dict[Candidate | str | None, tuple[Rule, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -81,13 +83,7 @@ class RuleBook:
         The rules for *candidate*, each with the key of the caller's account. Where nobody knows
         the model, for what the client calls it.
         """
-        model = exchange.model if candidate is None else candidate
-        if (rules := self._by_model.get(model)) is None:
-            names = self._names(model)
-            rules = tuple(rule for rule in self.rules if _matches(rule.model, names))
-            if len(self._by_model) >= _MAX_MODELS:  # clients may send any name
-                self._by_model.clear()
-            self._by_model[model] = rules
+        rules = self._matching(exchange.model if candidate is None else candidate)
         if not rules:
             return []
         identity = identity_name(exchange.identity)
@@ -103,15 +99,28 @@ class RuleBook:
         return [pair for pair in found if pair[0].who != ANYONE or pair[0].family not in named]
 
     def called(self, candidate: Candidate) -> str:
-        """The name that *candidate* is configured under; its id where nobody knows."""
-        return candidate.model if self.name_of is None else self.name_of(candidate)
+        """The name that *candidate* is shown by; its id where nobody knows."""
+        return candidate.model if self.names_of is None else self.names_of(candidate)[0]
+
+    def _matching(self, model: Candidate | str | None) -> tuple[Rule, ...]:
+        """The rules for *model*, whoever calls."""
+        if (rules := self._by_model.get(model)) is not None:
+            return rules
+        names = self._names(model)
+        rules = tuple(rule for rule in self.rules if _matches(rule.model, names))
+        if all(len(name) <= _LONGEST_KEPT for name in names):
+            if len(self._by_model) >= _MAX_MODELS:  # clients may send any name
+                self._by_model.clear()
+            self._by_model[model] = rules
+        return rules
 
     def _names(self, model: Candidate | str | None) -> tuple[str, ...]:
         """Whatever *model* may be called in a rule."""
         if not isinstance(model, Candidate):
             return () if model is None else (model,)
         prefixed = f"{prefix_of(model.provider)}/{model.model}"
-        return model.model, model.name, prefixed, self.called(model)
+        configured = () if self.names_of is None else self.names_of(model)
+        return model.model, model.name, prefixed, *configured
 
 
 def expected_candidate(exchange: Exchange, model_of: ModelOf | None) -> Candidate | None:

@@ -27,6 +27,8 @@ WILDCARD = "*"
 _NO_MODEL = frozenset({"", "none"})
 _LONGEST_HINTED = 128
 _MAX_MEANINGS = 4096  # names remembered
+MAX_NAME_CHARS = 2048
+"""Of a model's name; a longer one is nobody's, and is not remembered."""
 _FAMILY = re.compile(r"[a-z]{3,20}(?=-)")
 
 
@@ -121,12 +123,12 @@ class Names:
                 exact.setdefault(name, []).append(entry)
             bare.setdefault(entry.model, {}).setdefault(full, []).append(entry)
         self._entries = tuple(entries)
-        self._called = {
-            Candidate(provider=entry.provider, model=entry.model): (
-                entry.prefix if entry.model == WILDCARD else entry.name
-            )
-            for entry in reversed(entries)  # of several the first counts
-        }
+        called: dict[Candidate, list[str]] = {}
+        for entry in entries:
+            place = Candidate(provider=entry.provider, model=entry.model)
+            name = entry.prefix if entry.model == WILDCARD else entry.name
+            called.setdefault(place, []).append(name)
+        self._called = {place: tuple(dict.fromkeys(found)) for place, found in called.items()}
         self._prefixes = frozenset(entry.prefix for entry in entries)
         self._exact = {name: _found(found, "name") for name, found in exact.items()}
         self._bare = {
@@ -164,10 +166,14 @@ class Names:
         What clients may call *candidate*: its entry's own name, or ``prefix/model`` of a wildcard.
         The key of a provider is no prefix where there are two accounts at it.
         """
-        if (name := self._called.get(candidate)) is not None:
-            return name
-        prefix = self._called.get(Candidate(provider=candidate.provider, model=WILDCARD))
-        return f"{prefix}/{candidate.model}" if prefix else candidate.name
+        return self.names_of(candidate)[0]
+
+    def names_of(self, candidate: Candidate) -> tuple[str, ...]:
+        """All names that *candidate* is configured under; first the one of ``name_of``."""
+        if (names := self._called.get(candidate)) is not None:
+            return names
+        prefixes = self._called.get(Candidate(provider=candidate.provider, model=WILDCARD), ())
+        return tuple(f"{prefix}/{candidate.model}" for prefix in prefixes) or (candidate.name,)
 
     def resolve(self, name: str | None, *, rng: Callable[[], float] = random.random) -> Route:
         """
@@ -201,7 +207,8 @@ class Names:
         The names of all models that *name* may lead to: full and bare ones, of every target of an
         alias and of its fallbacks, or of the default; empty if there are none.
         """
-        return self._meanings((name or "").strip())
+        name = (name or "").strip()
+        return self._meanings(name) if len(name) <= MAX_NAME_CHARS else self._meant(name)
 
     def _meant(self, name: str) -> tuple[str, ...]:
         if name in self._aliases:
