@@ -313,14 +313,14 @@ def main() -> None:
     options = parser.parse_args()
     if options.smoke:
         options.rounds, options.requests = 2, 20
-    print(f"{'':32}{'us a request':>14}{'us a chunk':>12}")
-    for name, (each, chunk) in anyio.run(measure, options.rounds, options.requests).items():
-        print(f"{name:32}{each:14.1f}{chunk:12.2f}")
-    print(f"{'off: one activity':32}{off():14.2f}")
     print(f"{'':32}{'ms, texts new':>14}{'again':>12}")
     for messages in (25, 50, 100):
         new, again = analysis(messages)
         print(f"{f'signals, {messages} messages':32}{new:14.2f}{again:12.2f}")
+    print(f"{'':32}{'us a request':>14}{'us a chunk':>12}")
+    for name, (each, chunk) in anyio.run(measure, options.rounds, options.requests).items():
+        print(f"{name:32}{each:14.1f}{chunk:12.2f}")
+    print(f"{'off: one activity':32}{off():14.2f}")
 
 
 if __name__ == "__main__":
