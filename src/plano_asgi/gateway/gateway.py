@@ -98,7 +98,7 @@ class Gateway:
         auth: Vouches for callers; see ``Auth``. Without it every caller is served, under the
             identity the host app put in ``scope["user"]``. A mounted app does not run the host's
             own dependencies: give the check here.
-        on_fields: Steps for fields of the body, for the requests that have them.
+        on_fields: Steps for fields of the body, before *steps*, for the requests that have them.
         steps, rules, finalizers: See ``pipeline``.
         filters, guards, memory: Run after *steps*, in the order of ``RequestSide``, on every
             endpoint that takes JSON, token counts included; ``memory`` on chat only.
@@ -157,11 +157,12 @@ class Gateway:
         self._state = state
         if state is not None:
             state.attach(native=self._keeps_state, resolve=names.resolve)
-            steps, rules = [state, *steps], [state.route, *rules]
+            rules = [state.route, *rules]
         if cache is not None:
-            steps, finalizers = [cache, *steps], [cache.keep, *finalizers]
+            finalizers = [cache.keep, *finalizers]
         self._request_side = RequestSide(steps=steps, filters=filters, guards=guards, memory=memory)
         stages = Stages(
+            first=tuple(step for step in (cache, state) if step is not None),
             on_fields=dict(on_fields or {}),
             steps=self._request_side.steps,
             rules=tuple(rules),

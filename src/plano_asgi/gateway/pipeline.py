@@ -73,8 +73,10 @@ _log = structlog.get_logger("plano_asgi")
 class Stages:
     """The pluggable stages, in the order they run."""
 
+    first: Sequence[RequestStep] = ()
+    """Cache and state: they go by what the client asked for, all of it."""
     on_fields: Mapping[str, RequestStep] = field(default_factory=dict)
-    """Steps for fields of the body, before all others: the requests without pay nothing."""
+    """Steps for fields of the body, before *steps*: the requests without them pay nothing."""
     steps: Sequence[RequestStep] = ()
     rules: Sequence[RouteRule] = ()
     admissions: Sequence[Admission] = ()
@@ -107,15 +109,13 @@ class Pipeline:
         Raises:
             PlanoError: Nothing was sent yet; the caller answers in the client's dialect.
         """
-        steps = self._stages.steps
-        if self._stages.on_fields:
-            body = exchange.body
-            asked = [step for name, step in self._stages.on_fields.items() if name in body]
-            steps = [*asked, *steps] if asked else steps
+        stages, body = self._stages, exchange.body
+        asked = [step for name, step in stages.on_fields.items() if name in body]
+        steps = [*stages.first, *asked, *stages.steps]
         if not steps:
             await work()
             return
-        limits = self._stages.tap
+        limits = stages.tap
         exchange.meant_models = self._names.meant(exchange.model)
         try:
             listeners = await run_steps(exchange, steps, limits=limits)
