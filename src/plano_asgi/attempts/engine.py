@@ -10,8 +10,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import anyio
@@ -54,8 +54,7 @@ is over then. Raises ``PlanoError`` where the candidate may not be tried.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
+class _Ready(NamedTuple):
     """One candidate with its call written and its request built."""
 
     candidate: Candidate
@@ -233,7 +232,7 @@ class Engine:
     async def _told(self, exchange: Exchange, ready: _Ready) -> Answer:
         """One try, told to whoever watches, and told upstream whose trace it belongs to."""
         if exchange.watcher is None:
-            return await self._once(exchange, ready)
+            return await self._once(exchange, ready, ready.request)
         candidate = ready.candidate
         attempts, (address, port) = exchange.attempts, _server_of(ready.request.url)
         attempts[-1].address, attempts[-1].port = address, port
@@ -258,8 +257,7 @@ class Engine:
                 headers={**plain.headers, **activity.headers},
                 content=plain.content,
             )
-            traced = _Ready(candidate, ready.provider, ready.call, request)
-            answer = await self._once(exchange, traced)
+            answer = await self._once(exchange, ready, request)
         except BaseException as exc:
             if isinstance(exc, UpstreamError):
                 activity.note(status=exc.status if isinstance(exc, UpstreamStatus) else None)
@@ -270,11 +268,11 @@ class Engine:
         answer.activity = activity  # over when the answer is
         return answer
 
-    async def _once(self, exchange: Exchange, ready: _Ready) -> Answer:
+    async def _once(self, exchange: Exchange, ready: _Ready, request: HTTPRequest) -> Answer:
         limit_s, phase = self._time_limit(exchange, ready)
         try:
             with time_limit(limit_s):
-                return await self._send(ready)
+                return await self._send(ready, request)
         except TimeoutError as exc:
             raise UpstreamTimeout(
                 f"{ready.candidate.name} did not answer in time ({phase})", phase=phase
@@ -290,14 +288,14 @@ class Engine:
             return first_token_s, "first_token"
         return left_s, "total"
 
-    async def _send(self, ready: _Ready) -> Answer:
-        reply = await ready.provider.open(ready.request, self._transport())
+    async def _send(self, ready: _Ready, request: HTTPRequest) -> Answer:
+        reply = await ready.provider.open(request, self._transport())
         answer = Answer(
             candidate=ready.candidate,
             reply=reply,
             dialect=DIALECTS[ready.call.dialect] if ready.call.dialect else None,
             status=reply.status,
-            sent_headers=ready.request.headers,
+            sent_headers=request.headers,
             headers=reply.headers,
         )
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from opentelemetry.trace import SpanKind
@@ -19,6 +20,8 @@ from plano_asgi.telemetry.attribute_values import Attributes, name_text
 from plano_asgi.telemetry.attributes import provider_name
 
 _REMOTE = frozenset(("http", "mcp"))
+_MAX_STARTS = 512  # remembered
+_TOLD = (str, bool, int, float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,18 +115,32 @@ SPANS: Mapping[ActivityKind, ActivitySpan] = {
 
 def start_of(activity: Activity) -> tuple[str, SpanKind, Attributes]:
     """The name, the kind and the first attributes of the span of *activity*."""
-    span, facts = SPANS[activity.kind], activity.facts
-    shown = name_text(activity.name)
+    facts = activity.facts
+    try:
+        found = _start_of(activity.kind, activity.name, tuple(facts), *facts.values())
+    except TypeError:  # a fact that has no hash: nothing to be told, either
+        plain = {key: value for key, value in facts.items() if isinstance(value, _TOLD)}
+        found = _start_of(activity.kind, activity.name, tuple(plain), *plain.values())
+    name, kind, attributes = found
+    return name, kind, attributes.copy()
+
+
+@lru_cache(_MAX_STARTS, typed=True)
+def _start_of(
+    activity: ActivityKind, name: str, keys: tuple[str, ...], *values: Any
+) -> tuple[str, SpanKind, Attributes]:
+    """Remembered, for what goes on in a service is mostly the same."""
+    span, shown = SPANS[activity], name_text(name)
     attributes: Attributes = dict(span.fixed)
     if span.named:
         attributes[span.named] = shown
-    started = span.started
+    facts = dict(zip(keys, values, strict=True))
     for key, value in facts.items():
-        if key in started:
-            _put(attributes, started[key], value)
+        if key in span.started:
+            _put(attributes, span.started[key], value)
     if provider := facts.get("provider"):
         attributes[names.PROVIDER_NAME] = provider_name(provider)
-    is_remote = activity.kind == "filter" and facts.get("protocol") in _REMOTE
+    is_remote = activity == "filter" and facts.get("protocol") in _REMOTE
     return span.name.format(name=shown), SpanKind.CLIENT if is_remote else span.kind, attributes
 
 
@@ -142,5 +159,5 @@ def _put(attributes: Attributes, name: str, value: Any) -> None:
     if isinstance(value, str):
         if value:
             attributes[name] = name_text(value)
-    elif isinstance(value, bool | int | float):
+    elif isinstance(value, _TOLD):
         attributes[name] = value

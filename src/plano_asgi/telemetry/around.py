@@ -65,21 +65,31 @@ class Watched:
         shared = _shared(scope)
         if shared is not None and shared.is_watched:
             known = None  # somebody outside tells of it
-        run = _Run(self.app, self._telemetry, known, shared)
-        try:
-            if self._makes_server_span and self._is_first(scope):
+        if self._makes_server_span and self._is_first(scope):
+            run = _Run(self.app, self._telemetry, known, shared)
+            try:
                 await self._server_span()(_without_query(scope, run), receive, send)
                 if run.error is not None:
                     raise run.error
-            else:
-                await run(scope, receive, send)
-        finally:
-            if run.watch is not None:
-                try:
-                    if not self._is_ready:
-                        await self._get_ready()
-                finally:  # also where the task is cancelled meanwhile
-                    await run.watch.finish()
+            finally:
+                if run.watch is not None:
+                    await self._finish(run.watch)
+        elif known is None:
+            await self.app(scope, receive, send)
+        else:
+            exchange = shared or new_exchange(known, scope)
+            watch = Watch(self._telemetry, exchange, receive, send, known.layout)
+            try:
+                await watch.run(self.app, scope)
+            finally:
+                await self._finish(watch)
+
+    async def _finish(self, watch: Watch) -> None:
+        try:
+            if not self._is_ready:
+                await self._get_ready()
+        finally:  # also where the task is cancelled meanwhile
+            await watch.finish()
 
     async def _get_ready(self) -> None:
         """Once; whoever else ends meanwhile is looked at in a thread of its own."""
@@ -92,10 +102,10 @@ class Watched:
 
     def _is_first(self, scope: Scope) -> bool:
         """Whether there are spans to be made, and nobody has made the request's own."""
-        if self._telemetry.tracer() is None or any(map(scope.get, _SERVER_SPAN_KEYS)):
-            return False
         current = get_current_span().get_span_context()
-        return not current.is_valid or current.is_remote
+        if current.is_valid and not current.is_remote:
+            return False
+        return self._telemetry.tracer() is not None and not any(map(scope.get, _SERVER_SPAN_KEYS))
 
     def _server_span(self) -> ASGIApp:
         if self._server is None:
@@ -113,7 +123,7 @@ class Watched:
 
 
 class _Run:
-    """One request: the app, under the server span that there is by now."""
+    """One request under a server span of ours: the app, and the watch on it once that is there."""
 
     __slots__ = ("_app", "_known", "_shared", "_telemetry", "error", "query", "watch")
 
@@ -135,14 +145,8 @@ class _Run:
             await self._app(scope, receive, send)
             return
         exchange = self._shared or new_exchange(self._known, scope)
-        self.watch = watch = Watch(
-            self._telemetry, exchange, receive, send, layout=self._known.layout
-        )
-        exchange.scope = scope = {**scope, SCOPE_KEY: exchange}
-        try:
-            await watch.run(self._app, scope)
-        finally:
-            del scope[SCOPE_KEY]  # what holds itself is left to the garbage collector
+        self.watch = Watch(self._telemetry, exchange, receive, send, self._known.layout)
+        await self.watch.run(self._app, scope)
 
 
 async def _go_on(scope: Scope, receive: Receive, send: Send) -> None:

@@ -6,12 +6,12 @@ import time
 from types import TracebackType
 
 from opentelemetry import context as context_api
-from opentelemetry.trace import SpanKind, set_span_in_context
+from opentelemetry.trace import SpanKind, get_current_span, set_span_in_context
 
 from plano_asgi.exchange import Exchange
 from plano_asgi.telemetry.attributes import outcome_attributes, request_attributes, span_name
 from plano_asgi.telemetry.outcome import Outcome
-from plano_asgi.telemetry.spans import ExchangeSpans, error_word, set_error
+from plano_asgi.telemetry.spans import ExchangeSpans, error_word, put_attributes, set_error
 from plano_asgi.telemetry.telemetry import Telemetry
 
 
@@ -30,7 +30,7 @@ class Asking:
         telemetry, exchange = self._telemetry, self._exchange
         if (tracer := telemetry.tracer()) is not None:
             current = context_api.get_current()
-            span = tracer.start_span("chat", context=current, kind=SpanKind.CLIENT)
+            span = tracer.start("chat", get_current_span(current), current, SpanKind.CLIENT, {})
             context = set_span_in_context(span, current)
             self._spans = ExchangeSpans(
                 tracer, span, context, tell_providers_baggage=telemetry.tell_providers_baggage
@@ -52,7 +52,7 @@ class Asking:
             if spans.span.is_recording():
                 attributes = request_attributes(exchange, telemetry.names)
                 attributes |= outcome_attributes(outcome, telemetry.names)
-                spans.span.set_attributes(attributes)
+                put_attributes(spans.span, attributes)
                 spans.span.update_name(span_name(exchange))
                 if error is not None:
                     set_error(spans.span, outcome.error_type)

@@ -241,7 +241,10 @@ def _put_facts(attributes: Attributes, exchange: Exchange) -> None:
     facts = exchange.facts
     for key, value in facts.items():
         name = FACTS.get(key) or f"plano.{key}"
-        attributes[name] = attribute_text(value) if isinstance(value, str) else value
+        if isinstance(value, str):
+            attributes[name] = attribute_text(value)
+        elif isinstance(value, bool | int | float):  # an extension may have put anything there
+            attributes[name] = value
     asked = exchange.body if exchange.client_body is None else exchange.client_body
     thread = facts.get("state_thread")
     if thread is None and not asked.get("conversation"):

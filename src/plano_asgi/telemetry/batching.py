@@ -18,9 +18,8 @@ from collections.abc import Callable, Mapping
 from typing import Literal, TypeAlias
 
 import structlog
-from opentelemetry.context import Context
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from plano_asgi.errors import ConfigurationError
@@ -121,9 +120,6 @@ class BatchingProcessor(SpanProcessor):
     def drops(self) -> Mapping[DropReason, int]:
         """The same by reason."""
         return dict(self._drops)
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Nothing to do."""
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue *span* if it is sampled."""

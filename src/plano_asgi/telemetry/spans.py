@@ -7,8 +7,8 @@ in between (an SDK with instrumentation of its own, an MCP session) finds the ri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from opentelemetry import context as context_api
 from opentelemetry.context import Context
@@ -16,6 +16,7 @@ from opentelemetry.propagate import inject
 from opentelemetry.trace import (
     INVALID_SPAN,
     Span,
+    SpanKind,
     Status,
     StatusCode,
     Tracer,
@@ -27,9 +28,37 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from plano_asgi.activities import Activity
 from plano_asgi.errors import PlanoError
 from plano_asgi.telemetry.activity_attributes import end_attributes, start_of
+from plano_asgi.telemetry.attribute_values import Attributes
 from plano_asgi.telemetry.semconv import ERROR_TYPE
 
 _TRACE_ONLY = TraceContextTextMapPropagator()
+
+
+class SpanStarter(Protocol):
+    """Starts spans: ``LightTracer``, or any tracer of the API as an ``APITracer``."""
+
+    def start(
+        self, name: str, parent: Span, context: Context, kind: SpanKind, attributes: Attributes
+    ) -> Span:
+        """
+        Start a span below *parent*, the current one of *context*; *attributes* become its own.
+        """
+        ...
+
+
+class APITracer:
+    """Any tracer of the API."""
+
+    __slots__ = ("_tracer",)
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+
+    def start(
+        self, name: str, parent: Span, context: Context, kind: SpanKind, attributes: Attributes
+    ) -> Span:
+        """As ``SpanStarter``."""
+        return self._tracer.start_span(name, context, kind, attributes)
 
 
 class ExchangeSpans:
@@ -48,7 +77,12 @@ class ExchangeSpans:
     __slots__ = ("_is_recording", "_tell_baggage", "_tracer", "context", "span")
 
     def __init__(
-        self, tracer: Tracer, span: Span, context: Context, *, tell_providers_baggage: bool = False
+        self,
+        tracer: SpanStarter,
+        span: Span,
+        context: Context,
+        *,
+        tell_providers_baggage: bool = False,
     ) -> None:
         self._tracer = tracer
         self.span = span
@@ -61,10 +95,13 @@ class ExchangeSpans:
         """Start its span, and make it the current one of this task."""
         if not self._is_recording:
             return
-        parent = self._current()
+        context = context_api.get_current()
+        parent = get_current_span(context)
+        if parent is INVALID_SPAN:  # a task that was begun outside
+            context, parent = self.context, self.span
         name, kind, attributes = start_of(activity)
-        span = self._tracer.start_span(name, context=parent, kind=kind, attributes=attributes)
-        current = set_span_in_context(span, parent)
+        span = self._tracer.start(name, parent, context, kind, attributes)
+        current = set_span_in_context(span, context)
         activity.handle = _Open(span, current, context_api.attach(current))
 
     def leave(self, activity: Activity) -> None:
@@ -81,7 +118,7 @@ class ExchangeSpans:
         span = activity.handle.span
         if span.is_recording():
             if attributes := end_attributes(activity):
-                span.set_attributes(attributes)
+                put_attributes(span, attributes)
             if activity.error is not None:
                 set_error(span, error_word(activity.error))
         span.end()
@@ -90,7 +127,9 @@ class ExchangeSpans:
         """``traceparent`` and what else the trace travels in."""
         carrier: dict[str, str] = {}
         if activity is None:
-            inject(carrier, context=self._current())
+            current = context_api.get_current()
+            is_outside = get_current_span(current) is INVALID_SPAN
+            inject(carrier, context=self.context if is_outside else current)
             return carrier
         context = self.context if activity.handle is None else activity.handle.context
         if self._tell_baggage:
@@ -98,11 +137,6 @@ class ExchangeSpans:
         else:
             _TRACE_ONLY.inject(carrier, context=context)
         return carrier
-
-    def _current(self) -> Context:
-        """This task's; that of the exchange where the task has none."""
-        current = context_api.get_current()
-        return self.context if get_current_span(current) is INVALID_SPAN else current
 
 
 class _Open:
@@ -112,6 +146,12 @@ class _Open:
 
     def __init__(self, span: Span, context: Context, token: Any) -> None:
         self.span, self.context, self.token = span, context, token
+
+
+def put_attributes(span: Span, attributes: Attributes) -> None:
+    """Add *attributes*, which are ours and need no check."""
+    put: Callable[[Attributes], None] = getattr(span, "put", span.set_attributes)
+    put(attributes)
 
 
 def error_word(error: BaseException | str) -> str:

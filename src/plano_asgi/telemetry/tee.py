@@ -24,32 +24,30 @@ _SSE = "text/event-stream"
 _ELSEWHERE = frozenset({"http.response.pathsend", "http.response.zerocopysend"})
 
 
-class _Copy:
-    """A bounded copy: all of a body up to *max_bytes*, else its edges. Counts in bytes."""
+class Copy:
+    """
+    A bounded copy of one body: all of it up to *max_bytes*, else *edge_bytes* of its beginning and
+    as many of its end.
+    """
 
-    __slots__ = ("_edge", "_head", "is_whole", "limit", "pieces", "size")
+    __slots__ = ("_edge", "_head", "is_kept", "limit", "pieces", "size")
 
     def __init__(self, max_bytes: int, edge_bytes: int) -> None:
         self._edge = edge_bytes
         self._head = b""
-        self.is_whole = True
+        self.is_kept = True
+        """There was no more than *max_bytes*."""
         self.pieces: list[bytes] = []
         self.size = 0
-        self.limit = max(max_bytes, edge_bytes)
+        """Bytes of the body so far."""
+        self.limit = max_bytes if max_bytes > edge_bytes else edge_bytes
         """The size at which something has to go."""
-
-    def add(self, chunk: bytes) -> None:
-        """Take the next bytes."""
-        self.pieces.append(chunk)
-        self.size += len(chunk)
-        if self.size > self.limit:
-            self.overflow()
 
     def overflow(self) -> None:
         """There is more than is kept: let go of what is neither the beginning nor the end."""
         joined = b"".join(self.pieces)
-        if self.is_whole:
-            self.is_whole = False
+        if self.is_kept:
+            self.is_kept = False
             self._head = joined[: self._edge]
         self.pieces[:] = [joined[-self._edge :]] if self._edge else []
         self.limit = self.size + max(self._edge, _SLACK_BYTES)
@@ -60,20 +58,20 @@ class _Copy:
         self._head = b""
         self.pieces.clear()
 
-    def whole(self) -> bytes | None:
-        """All of it; ``None`` if it was too large."""
-        return b"".join(self.pieces) if self.is_whole else None
+    def body(self) -> bytes | None:
+        """All of it, also of one cut short; ``None`` if it was too large."""
+        return b"".join(self.pieces) if self.is_kept else None
 
     def head(self) -> bytes:
-        """Its first bytes."""
-        return b"".join(self.pieces)[: self._edge] if self.is_whole else self._head
+        """Its first *edge_bytes*."""
+        return b"".join(self.pieces)[: self._edge] if self.is_kept else self._head
 
     def tail(self) -> bytes:
-        """Its last bytes."""
+        """Its last *edge_bytes*."""
         return b"".join(self.pieces)[-self._edge :] if self._edge else b""
 
 
-class AnswerTee:
+class AnswerTee(Copy):
     """
     The outermost ``send`` of one exchange: passes every message on and notes what it says.
 
@@ -87,7 +85,6 @@ class AnswerTee:
     """
 
     __slots__ = (
-        "_copy",
         "_on_start",
         "_send",
         "_timer",
@@ -107,10 +104,10 @@ class AnswerTee:
         timer: Callable[[], float] = time.monotonic,
         on_start: Callable[[Message], None] | None = None,
     ) -> None:
+        Copy.__init__(self, max_bytes, edge_bytes)
         self._send = send
         self._timer = timer
         self._on_start = on_start
-        self._copy = _Copy(max_bytes, edge_bytes)
         self.status: int | None = None
         """HTTP status; ``None`` before there is one."""
         self.headers: RawHeaders = []
@@ -129,12 +126,10 @@ class AnswerTee:
                 self.chunks += 1
                 if self.first_chunk is None:
                     self.first_chunk = self._timer()
-                # ``copy.add``, written out: it is the one step of every chunk.
-                copy = self._copy
-                copy.pieces.append(chunk)
-                copy.size += len(chunk)
-                if copy.size > copy.limit:
-                    copy.overflow()
+                self.pieces.append(chunk)
+                self.size += len(chunk)
+                if self.size > self.limit:
+                    self.overflow()
             if not message.get("more_body", False):
                 self.ended = self._timer()
         else:
@@ -145,11 +140,6 @@ class AnswerTee:
     def is_ended(self) -> bool:
         """The last message of the response has come by."""
         return self.ended is not None
-
-    @property
-    def response_bytes(self) -> int:
-        """Of the body so far."""
-        return self._copy.size
 
     @property
     def content_type(self) -> str:
@@ -166,18 +156,6 @@ class AnswerTee:
         """Whether it says to be compressed: it may be far larger than it is."""
         return header(self.headers, b"content-encoding").strip().lower() not in ("", "identity")
 
-    def body(self) -> bytes | None:
-        """All that has gone out, also of one cut short; ``None`` if it is not kept."""
-        return self._copy.whole()
-
-    def head(self) -> bytes:
-        """The first *edge_bytes* of it."""
-        return self._copy.head()
-
-    def tail(self) -> bytes:
-        """The last *edge_bytes* of it."""
-        return self._copy.tail()
-
     def _note(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
@@ -185,12 +163,12 @@ class AnswerTee:
             if self._on_start is not None:
                 self._on_start(message)
         elif message["type"] in _ELSEWHERE:
-            self._copy.forget()
+            self.forget()
             if not message.get("more_body", False):
                 self.ended = self._timer()
 
 
-class RequestTee:
+class RequestTee(Copy):
     """
     A ``receive`` that whoever reads the request asks in the place of the server's.
 
@@ -201,7 +179,7 @@ class RequestTee:
         edge_bytes: Kept of its beginning and its end where it is larger.
     """
 
-    __slots__ = ("_answer", "_copy", "_receive", "has_left", "is_ended")
+    __slots__ = ("_answer", "_receive", "has_left", "is_ended")
 
     def __init__(
         self,
@@ -211,9 +189,9 @@ class RequestTee:
         max_bytes: int = MAX_BYTES,
         edge_bytes: int = 0,
     ) -> None:
+        Copy.__init__(self, max_bytes, edge_bytes)
         self._receive = receive
         self._answer = answer
-        self._copy = _Copy(max_bytes, edge_bytes)
         self.has_left = False
         """The client went before the response was over, as far as anybody asked."""
         self.is_ended = False
@@ -224,17 +202,15 @@ class RequestTee:
         message = await self._receive()
         if message["type"] == "http.request":
             if chunk := message.get("body"):
-                self._copy.add(chunk)
+                self.pieces.append(chunk)
+                self.size += len(chunk)
+                if self.size > self.limit:
+                    self.overflow()
             self.is_ended = self.is_ended or not message.get("more_body", False)
         elif message["type"] == "http.disconnect":
             self.has_left = self.has_left or self._answer is None or not self._answer.is_ended
         return message
 
-    @property
-    def size(self) -> int:
-        """Of the body, as far as it was read."""
-        return self._copy.size
-
     def body(self) -> bytes | None:
         """The whole body; ``None`` if it is not kept, or was not read to its end."""
-        return self._copy.whole() if self.is_ended else None
+        return Copy.body(self) if self.is_ended else None

@@ -5,7 +5,8 @@ what belongs to one exchange is in a ``Watch``.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any, TypeAlias
@@ -14,7 +15,7 @@ import anyio.to_thread
 import structlog
 from opentelemetry import trace
 from opentelemetry._logs import LoggerProvider
-from opentelemetry.trace import NoOpTracerProvider, ProxyTracerProvider, Tracer, TracerProvider
+from opentelemetry.trace import NoOpTracerProvider, ProxyTracerProvider, TracerProvider
 
 from plano_asgi.activities import Watcher
 from plano_asgi.asgi.request import trace_of
@@ -26,18 +27,21 @@ from plano_asgi.signals import Analyzer
 from plano_asgi.signals.base import Row, SignalReport
 from plano_asgi.signals.triage import Triage
 from plano_asgi.telemetry.access_log import AccessLog
+from plano_asgi.telemetry.attribute_values import Attributes
 from plano_asgi.telemetry.content import ContentCapture
 from plano_asgi.telemetry.cost import CostBook, format_cost
 from plano_asgi.telemetry.counted import Counted
 from plano_asgi.telemetry.headers import SpanHeaders
 from plano_asgi.telemetry.metrics import Metrics
 from plano_asgi.telemetry.outcome import Cost, Outcome
-from plano_asgi.telemetry.semconv import SCHEMA_URL, Names, semconv
+from plano_asgi.telemetry.semconv import DISTINCT_ID, SCHEMA_URL, Names, semconv
+from plano_asgi.telemetry.spans import APITracer, SpanStarter
 
 OnOutcome: TypeAlias = Callable[[Outcome], None]
 """Hears of every exchange that is over. Must not block; what it raises is logged, no more."""
 
 _SCOPE_NAME = "plano_asgi"
+_MAX_DISTINCT_ID = 200  # characters
 _log = structlog.get_logger("plano_asgi")
 
 
@@ -103,6 +107,8 @@ class Telemetry:
         self.analyzer = _shipped() if signals is True else signals or None
         self.costs = CostBook(prices)
         self.content, self.headers, self.triage = content, headers, triage
+        self.captures = content is not ContentCapture.NO_CONTENT
+        """Whether any of it is wanted."""
         self.cost_header = cost_header and prices is not None
         self.on_outcome = tuple(on_outcome)
         self.plano_names = plano_names
@@ -115,16 +121,15 @@ class Telemetry:
         self.provider, self.logger_provider = tracer_provider, logger_provider
         self._prices, self._has_prices = prices, False
         self._owned, self._shutdown_timeout_s = tuple(owned), shutdown_timeout_s
-        self._tracer: tuple[TracerProvider, Tracer] | None = None
+        self._tracer: tuple[TracerProvider, SpanStarter] | None = None
 
-    def tracer(self) -> Tracer | None:
+    def tracer(self) -> SpanStarter | None:
         """Who makes spans; ``None`` while nobody is there to take them."""
         provider = self.provider or trace.get_tracer_provider()
-        if isinstance(provider, ProxyTracerProvider | NoOpTracerProvider):
-            return None
         if self._tracer is None or self._tracer[0] is not provider:
-            tracer = provider.get_tracer(_SCOPE_NAME, schema_url=SCHEMA_URL)
-            self._tracer = provider, tracer
+            if isinstance(provider, ProxyTracerProvider | NoOpTracerProvider):
+                return None
+            self._tracer = provider, _starter(provider)
         return self._tracer[1]
 
     @property
@@ -133,10 +138,17 @@ class Telemetry:
         has_prices = self._prices is None or self._has_prices
         return has_prices and (self.analyzer is None or self.analyzer.is_prepared)
 
+    def own_attributes(self, headers: Mapping[str, str]) -> Attributes:
+        """Those the user asked for: from *headers* (``Exchange.headers``), and fixed ones."""
+        found = {} if self.headers is None else self.headers.attributes(headers)
+        name = self.distinct_id_header
+        if name and (told := headers.get(name, "").strip()):
+            found[DISTINCT_ID] = told[:_MAX_DISTINCT_ID]
+        return found
+
     def needs_text(self, is_recording: bool) -> bool:
         """Whether the whole text of an answer is wanted, and not only what it used."""
-        captures = is_recording and self.content is not ContentCapture.NO_CONTENT
-        return captures or self.analyzer is not None
+        return self.analyzer is not None or (is_recording and self.captures)
 
     def cost(self, provider: str, model: str, usage: Usage, request_id: str) -> Cost | None:
         """
@@ -217,6 +229,15 @@ class Telemetry:
                 await anyio.to_thread.run_sync(owned.shutdown, abandon_on_cancel=True)
         if scope.cancelled_caught:
             _log.warning("telemetry_not_flushed", timeout_s=self._shutdown_timeout_s)
+
+
+def _starter(provider: TracerProvider) -> SpanStarter:
+    tracer = provider.get_tracer(_SCOPE_NAME, schema_url=SCHEMA_URL)
+    if "opentelemetry.sdk.trace" not in sys.modules:  # an extra; who uses it has imported it
+        return APITracer(tracer)
+    from plano_asgi.telemetry.light_spans import light_tracer
+
+    return light_tracer(tracer, _SCOPE_NAME, SCHEMA_URL) or APITracer(tracer)
 
 
 @cache

@@ -17,13 +17,14 @@ import anyio.to_thread
 import structlog
 from opentelemetry import context as context_api
 from opentelemetry.propagate import extract
-from opentelemetry.trace import Span, SpanKind, Tracer, get_current_span, set_span_in_context
+from opentelemetry.trace import Span, SpanKind, get_current_span, set_span_in_context
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plano_asgi.asgi.request import trace_of
-from plano_asgi.exchange import Exchange
+from plano_asgi.exchange import SCOPE_KEY, Exchange
 from plano_asgi.passages import Layout
-from plano_asgi.telemetry.attribute_values import name_text
+from plano_asgi.signals.base import SignalReport
+from plano_asgi.telemetry.attribute_values import Attributes, name_text
 from plano_asgi.telemetry.attributes import (
     first_attributes,
     outcome_attributes,
@@ -36,9 +37,9 @@ from plano_asgi.telemetry.conclude import CLIENT_LEFT, Copies, bare_outcome, con
 from plano_asgi.telemetry.content import captured
 from plano_asgi.telemetry.events import emit_event
 from plano_asgi.telemetry.outcome import Outcome
-from plano_asgi.telemetry.semconv import DISTINCT_ID, INFERENCE_EVENT, MODEL, REQUEST_ID
+from plano_asgi.telemetry.semconv import INFERENCE_EVENT, MODEL, REQUEST_ID
 from plano_asgi.telemetry.signal_events import flagged_name, signal_attributes, signal_events
-from plano_asgi.telemetry.spans import ExchangeSpans, set_error
+from plano_asgi.telemetry.spans import ExchangeSpans, SpanStarter, put_attributes, set_error
 from plano_asgi.telemetry.tee import AnswerTee, RequestTee
 from plano_asgi.telemetry.telemetry import Telemetry
 
@@ -60,7 +61,6 @@ class Watch:
         exchange: Exchange,
         receive: Receive,
         send: Send,
-        *,
         layout: Layout | None = None,
     ) -> None:
         self._telemetry, self._exchange, self._layout = telemetry, exchange, layout
@@ -72,27 +72,29 @@ class Watch:
         if (tracer := telemetry.tracer()) is not None:
             self._spans = self._begun(tracer)
         telemetry.begin(exchange, self._spans)
-        self._own = self._own_attributes()
+        self._own = telemetry.own_attributes(exchange.headers)
         most = telemetry.max_recorded_bytes
         # Not a method of ours: what holds itself is left to the garbage collector.
         on_start = None
         if self._server is not None:
-            on_start = partial(_started, self._server, exchange, dict(self._own))
+            on_start = partial(_started, self._server, exchange, self._own)
         self.send = AnswerTee(send, max_bytes=most, on_start=on_start)
         self.receive = RequestTee(receive, self.send, max_bytes=most)
 
-    def _begun(self, tracer: Tracer) -> ExchangeSpans:
+    def _begun(self, tracer: SpanStarter) -> ExchangeSpans:
         exchange, current = self._exchange, context_api.get_current()
         server = get_current_span(current)
         if not server.get_span_context().is_valid:
             current = extract(exchange.headers, context=current)
+            server = get_current_span(current)
         elif server.is_recording():
             self._server = server
-        span = tracer.start_span(
+        span = tracer.start(
             span_name(exchange),
-            context=current,
-            kind=SpanKind.CLIENT,
-            attributes=first_attributes(exchange),
+            server,
+            current,
+            SpanKind.CLIENT,
+            first_attributes(exchange),
         )
         return ExchangeSpans(
             tracer,
@@ -103,6 +105,8 @@ class Watch:
 
     async def run(self, app: ASGIApp, scope: Scope) -> None:
         """Run *app*, with the span of the exchange as the current one."""
+        exchange = self._exchange
+        exchange.scope = scope = {**scope, SCOPE_KEY: exchange}
         token = context_api.attach(self._spans.context) if self._spans is not None else None
         try:
             await app(scope, self.receive, self.send)
@@ -111,6 +115,7 @@ class Watch:
             raise
         finally:
             self._left_at = time.monotonic()
+            del scope[SCOPE_KEY]  # what holds itself is left to the garbage collector
             if token is not None:
                 context_api.detach(token)
 
@@ -164,7 +169,7 @@ class Watch:
         is_unmetered = self._exchange.usage is None  # what it used is told by its text alone
         is_ended = self.send.is_stream and self.send.is_ended
         if copies.is_deep or is_unmetered or not is_ended:
-            size += self.send.response_bytes
+            size += self.send.size
         return size
 
     def _tell(self, outcome: Outcome, end_ns: int) -> None:
@@ -188,41 +193,41 @@ class Watch:
         telemetry, exchange = self._telemetry, self._exchange
         attributes = request_attributes(exchange, telemetry.names)
         attributes |= outcome_attributes(outcome, telemetry.names)
-        attributes |= self._own
         if telemetry.plano_names:
             attributes |= plano_attributes(outcome)
-        content = captured(outcome, telemetry.content)
-        wanted = content and telemetry.content.in_events
-        words = attributes | content if wanted else {}
-        if telemetry.content.on_spans:
-            attributes |= content
+        words: Attributes = {}
+        if telemetry.captures:
+            content = captured(outcome, telemetry.content)
+            if content and telemetry.content.in_events:
+                words = attributes | self._own | content
+            if telemetry.content.on_spans:
+                attributes |= content
         if outcome.signals is not None:
-            attributes |= signal_attributes(outcome.signals)
-            events = signal_events(
-                outcome.signals,
-                with_snippets=telemetry.content.on_spans,
-                scrubbers=exchange.scrubbers,
-            )
-            for event, told in events:
-                span.add_event(event, told)
-            if telemetry.triage is not None:
-                decision = telemetry.triage.decide(outcome.signals, failed=_has_failed(outcome))
-                attributes |= triage_attributes(decision)
-        span.set_attributes(attributes)
+            self._put_signals(span, outcome, outcome.signals, attributes)
+        put_attributes(span, attributes)
+        if self._own:
+            span.set_attributes(self._own)
         span.update_name(flagged_name(span_name(exchange), outcome.signals))
         if outcome.error_type:
             set_error(span, outcome.error_type)
         if words:  # last: somebody else's log processors hear of it
             emit_event(telemetry.logger_provider, INFERENCE_EVENT, words, spans.context)
 
-    def _own_attributes(self) -> dict[str, Any]:
-        """Those the user asked for: from headers, and fixed ones."""
-        telemetry, headers = self._telemetry, self._exchange.headers
-        found = telemetry.headers.attributes(headers) if telemetry.headers is not None else {}
-        name = telemetry.distinct_id_header
-        if name and (told := headers.get(name, "").strip()):
-            found[DISTINCT_ID] = told[:200]
-        return found
+    def _put_signals(
+        self, span: Span, outcome: Outcome, report: SignalReport, attributes: Attributes
+    ) -> None:
+        telemetry = self._telemetry
+        attributes |= signal_attributes(report)
+        events = signal_events(
+            report,
+            with_snippets=telemetry.content.on_spans,
+            scrubbers=self._exchange.scrubbers,
+        )
+        for event, told in events:
+            span.add_event(event, told)
+        if telemetry.triage is not None:
+            decision = telemetry.triage.decide(report, failed=_has_failed(outcome))
+            attributes |= triage_attributes(decision)
 
 
 def _has_failed(outcome: Outcome) -> bool:
@@ -235,7 +240,7 @@ def _started(
     server: Span, exchange: Exchange, attributes: dict[str, Any], _message: Message
 ) -> None:
     """The answer begins: the last moment to tell a framework's server span what it is about."""
-    attributes[REQUEST_ID] = exchange.id
+    told = {**attributes, REQUEST_ID: exchange.id}
     if exchange.served_by is not None:
-        attributes[MODEL] = name_text(exchange.served_by.name)
-    server.set_attributes(attributes)
+        told[MODEL] = name_text(exchange.served_by.name)
+    server.set_attributes(told)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from plano_asgi._json import JSONObject
@@ -41,36 +41,38 @@ def _text(body: JSONObject, key: str) -> str:
 def _finishes(dialect: str, body: JSONObject) -> tuple[FinishReason, ...]:
     """As the reader of *dialect* words them; empty where it has no such thing, or says none."""
     read = _READERS.get(dialect)
-    return tuple(reason for reason in read(body) if reason) if read is not None else ()
+    return tuple(filter(None, read(body))) if read is not None else ()
 
 
-def _chat(body: JSONObject) -> Iterator[FinishReason | None]:
-    for choice in _objects(body.get("choices")):
-        message = choice.get("message")
-        called = isinstance(message, dict) and bool(
-            message.get("tool_calls") or message.get("function_call")
-        )
-        yield read_finish(choice, called=called)
+def _chat(body: JSONObject) -> list[FinishReason | None]:
+    return [_chat_finish(choice) for choice in _objects(body.get("choices"))]
 
 
-def _messages(body: JSONObject) -> Iterator[FinishReason | None]:
-    if reason := body.get("stop_reason"):
-        yield FINISH_REASONS.get(str(reason), "stop")
+def _chat_finish(choice: JSONObject) -> FinishReason | None:
+    message = choice.get("message")
+    called = isinstance(message, dict) and bool(
+        message.get("tool_calls") or message.get("function_call")
+    )
+    return read_finish(choice, called=called)
 
 
-def _responses(body: JSONObject) -> Iterator[FinishReason | None]:
-    if isinstance(body.get("output"), list):
-        calls = any(item.get("type") in _CALLS for item in _objects(body["output"]))
-        yield finish_reason(body, calls=calls)
+def _messages(body: JSONObject) -> list[FinishReason | None]:
+    reason = body.get("stop_reason")
+    return [FINISH_REASONS.get(str(reason), "stop")] if reason else []
 
 
-def _objects(value: Any) -> Iterator[JSONObject]:
-    for item in value if isinstance(value, list) else ():
-        if isinstance(item, dict):
-            yield item
+def _responses(body: JSONObject) -> list[FinishReason | None]:
+    if not isinstance(body.get("output"), list):
+        return []
+    calls = any(item.get("type") in _CALLS for item in _objects(body["output"]))
+    return [finish_reason(body, calls=calls)]
 
 
-_READERS: Mapping[str, Callable[[JSONObject], Iterator[FinishReason | None]]] = {
+def _objects(value: Any) -> list[JSONObject]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+_READERS: Mapping[str, Callable[[JSONObject], list[FinishReason | None]]] = {
     "openai.chat": _chat,
     "openai.responses": _responses,
     "anthropic.messages": _messages,

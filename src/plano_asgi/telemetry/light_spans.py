@@ -1,0 +1,241 @@
+"""
+Spans for the SDK's processors and exporters, at a fraction of what the SDK's own cost to make.
+
+The SDK's have locks, containers and checks for whatever a span may meet; those of an exchange
+mostly meet nothing: they get their attributes from us, checked, in one go. What else is done to
+them by the API works as it does there; sampler, ids, processors and resource are the provider's.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from time import time_ns
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.util import BoundedList
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+)
+
+from plano_asgi.telemetry.attribute_values import Attributes
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.util.types import AnyValue
+    from opentelemetry.util.types import Attributes as Given
+
+_FOLLOWS = ("ParentBased{", "localParentSampled:AlwaysOnSampler")
+_SAMPLED, _RANDOM = 1, 2  # of trace flags
+_UNSET = Status(StatusCode.UNSET)
+_FIELDS = {
+    *("_name", "_context", "_parent", "_kind", "_status", "_start_time", "_end_time"),
+    *("_attributes", "_events", "_links"),
+    *("_resource", "_instrumentation_info", "_instrumentation_scope"),
+}
+
+
+def light_tracer(tracer: object, name: str, schema_url: str) -> LightTracer | None:
+    """
+    A maker of lighter spans, if *tracer* is the SDK's and works as is known here; ``None`` for one
+    of another make, one that cuts values, or tells metrics of its own workings.
+
+    Args:
+        name, schema_url: What *tracer* was asked for with.
+    """
+    if type(tracer) is not sdk.Tracer or vars(sdk.ReadableSpan("")).keys() != _FIELDS:
+        return None
+    is_known = (
+        hasattr(tracer, "_is_enabled")
+        and hasattr(TraceFlags, "RANDOM_TRACE_ID")
+        and type(getattr(tracer, "_tracer_metrics", None)).__name__ == "NoOpTracerMetrics"
+        and (limits := getattr(tracer, "_span_limits", None)) is not None
+        and limits.max_span_attribute_length is None
+        and limits.max_attribute_length is None
+    )
+    return LightTracer(tracer, InstrumentationScope(name, "", schema_url)) if is_known else None
+
+
+class LightTracer:
+    """
+    Starts spans as the SDK's *tracer* does.
+
+    A sampler that lets spans below a local, sampled one be as that is, as the usual ones do, is
+    not asked again about each of them.
+    """
+
+    __slots__ = ("_follows", "limits", "scope", "tracer")
+
+    def __init__(self, tracer: sdk.Tracer, scope: InstrumentationScope) -> None:
+        self.tracer, self.scope = tracer, scope
+        self.limits = tracer._span_limits
+        described = tracer.sampler.get_description()
+        self._follows = described.startswith(_FOLLOWS[0]) and _FOLLOWS[1] in described
+
+    def start(
+        self, name: str, parent: Span, context: Context, kind: SpanKind, attributes: Attributes
+    ) -> Span:
+        """
+        Start a span below *parent*, the current one of *context*. *attributes* become its own:
+        names and values that every exporter can write.
+        """
+        tracer = self.tracer
+        above = parent.get_span_context()
+        trace_id, _, is_remote, flags, state, is_valid = above
+        if not tracer._is_enabled():
+            return NonRecordingSpan(above)
+        if is_valid and flags & _SAMPLED and self._follows and not is_remote:
+            own = SpanContext(trace_id, tracer.id_generator.generate_span_id(), False, flags, state)
+        else:
+            sampled = self._sampled(name, above if is_valid else None, context, kind, attributes)
+            if isinstance(sampled, Span):
+                return sampled
+            own, attributes = sampled
+        span = LightSpan(self, name, own, above if is_valid else None, kind, attributes)
+        tracer.span_processor.on_start(span, context)  # type: ignore[arg-type]
+        return span
+
+    def _sampled(
+        self,
+        name: str,
+        above: SpanContext | None,
+        context: Context,
+        kind: SpanKind,
+        attributes: Attributes,
+    ) -> Span | tuple[SpanContext, Attributes]:
+        """What the sampler decides: the span itself if it is not to be recorded."""
+        tracer, ids = self.tracer, self.tracer.id_generator
+        trace_id = ids.generate_trace_id() if above is None else above.trace_id
+        result = tracer.sampler.should_sample(context, trace_id, name, kind, attributes, ())
+        is_sampled = result.decision.is_sampled()  # type: ignore[no-untyped-call]
+        is_random = ids.is_trace_id_random() if above is None else above.trace_flags & _RANDOM
+        flags = TraceFlags((is_sampled and _SAMPLED) | (is_random and _RANDOM))
+        span_id = ids.generate_span_id()
+        own = SpanContext(trace_id, span_id, False, flags, result.trace_state)
+        if not result.decision.is_recording():  # type: ignore[no-untyped-call]
+            return NonRecordingSpan(own)
+        return own, dict(result.attributes or ())
+
+
+class LightSpan(Span, sdk.ReadableSpan):
+    """
+    One span, handed over as it is when it has ended. Nothing changes it after that.
+
+    Args:
+        attributes: Its own from now on.
+    """
+
+    def __init__(
+        self,
+        maker: LightTracer,
+        name: str,
+        context: SpanContext,
+        parent: SpanContext | None,
+        kind: SpanKind,
+        attributes: Attributes,
+    ) -> None:
+        tracer = maker.tracer
+        self._maker = maker
+        self._name = name
+        self._context = context
+        self._kind = kind
+        self._instrumentation_info = tracer.instrumentation_info
+        self._instrumentation_scope = maker.scope
+        self._parent = parent
+        self._end_time = None
+        self._attributes: Any = attributes
+        self._events: Any = ()
+        self._links: Any = ()
+        self._resource = tracer.resource
+        self._status = _UNSET
+        self._start_time = time_ns()
+
+    def get_span_context(self) -> SpanContext:
+        """Its ids."""
+        return self._context  # type: ignore[return-value]
+
+    def is_recording(self) -> bool:
+        """Until it has ended."""
+        return self._end_time is None
+
+    def put(self, attributes: Mapping[str, Any]) -> None:
+        """Add *attributes*, which need no check."""
+        if self._end_time is None:
+            self._attributes.update(attributes)
+
+    def set_attributes(self, attributes: Mapping[str, AnyValue]) -> None:
+        """Add what of *attributes* an exporter can write."""
+        if not isinstance(self._attributes, BoundedAttributes):
+            most = self._maker.limits.max_span_attributes
+            self._attributes = BoundedAttributes(most, self._attributes, immutable=False)
+        self.put(attributes)
+
+    def set_attribute(self, key: str, value: AnyValue) -> None:
+        """Add one."""
+        self.set_attributes({key: value})
+
+    def add_event(self, name: str, attributes: Given = None, timestamp: int | None = None) -> None:
+        """Add an event, now or at *timestamp* (nanoseconds)."""
+        limits = self._maker.limits
+        if self._end_time is None:
+            told = BoundedAttributes(limits.max_event_attributes, attributes)
+            self._events = self._events or BoundedList(limits.max_events)
+            self._events.append(sdk.Event(name, told, timestamp))
+
+    def add_link(self, context: SpanContext, attributes: Given = None) -> None:
+        """Add a link to the span of *context*, if it is one."""
+        limits = self._maker.limits
+        if self._end_time is None and (context.is_valid or attributes or context.trace_state):
+            told = BoundedAttributes(limits.max_link_attributes, attributes)
+            self._links = self._links or BoundedList(limits.max_links)
+            self._links.append(Link(context, told))
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Given = None,
+        timestamp: int | None = None,
+        escaped: bool = False,
+    ) -> None:
+        """Add the event that the conventions have for *exception*: its text and trace, too."""
+        kind = type(exception)
+        told = {
+            "exception.type": f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins."),
+            "exception.message": str(exception),
+            "exception.stacktrace": "".join(traceback.format_exception(exception)),
+            "exception.escaped": str(escaped),
+        }
+        self.add_event("exception", told | dict(attributes or ()), timestamp)
+
+    def update_name(self, name: str) -> None:
+        """Give it another name."""
+        if self._end_time is None:
+            self._name = name
+
+    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        """Say how it went; OK is final, and UNSET says nothing."""
+        if isinstance(status, StatusCode):
+            status = Status(status, description)
+        is_final = self._end_time is not None or self._status.status_code is StatusCode.OK
+        if not is_final and status.status_code is not StatusCode.UNSET:
+            self._status = status
+
+    def end(self, end_time: int | None = None) -> None:
+        """End it, now or at *end_time* (nanoseconds), and hand it over; once."""
+        if self._end_time is not None:
+            return
+        self._end_time = time_ns() if end_time is None else end_time
+        most = self._maker.limits.max_span_attributes
+        if most is not None and len(self._attributes) > most:  # those that need no check
+            self._attributes = BoundedAttributes(most, self._attributes)
+        self._maker.tracer.span_processor.on_end(self)
