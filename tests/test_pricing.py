@@ -113,12 +113,25 @@ def test_prices_may_be_overridden() -> None:
     assert Prices(bundled=False).usd("openai", "gpt-4o", usage) is None
 
 
-@pytest.mark.parametrize("name", ["house/qwen", "house~2/qwen", "house/*", "fast", "qwen"])
+@pytest.mark.parametrize(
+    "name", ["house/qwen", "house~2/qwen", "house/*", "fast", "smart", "sma*", "qwen"]
+)
 def test_accounts_of_a_prefix_have_its_prices(name: str) -> None:
     """By any name of the model."""
     prices = _prices(overrides={name: Rates(input=7.0, output=0.0)}, bundled=False)
-    assert prices.usd("house~2", "qwen", Usage(input_tokens=1_000_000), "fast") == 7.0
+    assert prices.usd("house~2", "qwen", Usage(input_tokens=1_000_000), ("fast", "smart")) == 7.0
     assert prices.usd("house~2", "other", Usage(input_tokens=1_000_000)) in (None, 7.0)
+
+
+def test_of_several_names_with_a_price_one_counts() -> None:
+    """The full name, the configured ones in order, the bare id; and before any pattern."""
+    names = ("house~2/qwen", "house/qwen", "fast", "smart", "qwen", "*")
+    table = {name: Rates(input=float(n), output=0.0) for n, name in enumerate(names, 1)}
+    for n, name in enumerate(names, 1):
+        prices = _prices(overrides=dict(reversed(table.items())), bundled=False)
+        usage = Usage(input_tokens=1_000_000)
+        assert prices.usd("house~2", "qwen", usage, ("fast", "smart")) == float(n)
+        del table[name]
 
 
 def test_a_second_account_has_the_lists_prices() -> None:

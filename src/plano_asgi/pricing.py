@@ -28,7 +28,7 @@ _FRESH_S = 60.0  # some prices depend on the time of day
 _MISSING_S = 1.0  # a list that is fetched may come any moment
 
 ACCOUNT_MARK = "~"
-"""Between a prefix and a number in the key of its second account: ``openai~2``."""
+"""Between a prefix and the rest of an account's key: ``openai~eu``, or ``openai~2`` of no name."""
 
 PRICED_AS = {
     "azure_openai": "azure",
@@ -44,7 +44,7 @@ _UNLISTED = frozenset({"openai_compatible"})  # it would be taken for OpenAI
 
 
 def prefix_of(provider: str) -> str:
-    """The configured prefix that the key *provider* stands for: ``openai`` of ``openai~2``."""
+    """The configured prefix that the key *provider* stands for: ``openai`` of ``openai~eu``."""
     return provider.partition(ACCOUNT_MARK)[0]
 
 
@@ -138,7 +138,7 @@ class Prices:
         self._priced_as = PRICED_AS | dict(priced_as or {})
         self._bundled = bundled
         self._timer = timer
-        self._found: LRUCache[tuple[str, str, str], tuple[float, Price | None]]
+        self._found: LRUCache[tuple[str, str, tuple[str, ...]], tuple[float, Price | None]]
         self._found = LRUCache(maxsize=_MAX_MODELS)
         self._list: Any = None
 
@@ -147,12 +147,13 @@ class Prices:
         if self._bundled and self._list is None:
             self._list = await anyio.to_thread.run_sync(_snapshot, abandon_on_cancel=True)
 
-    def price(self, provider: str, model: str, called: str = "") -> Price | None:
+    def price(self, provider: str, model: str, called: tuple[str, ...] = ()) -> Price | None:
         """
         The price of *model* at *provider* as of now; ``None`` if it is not known.
 
         Args:
-            called: Another name that *overrides* and *source* may know it by.
+            called: Other names that *overrides* and *source* may know it by, in the order in which
+                they are looked up: all that it is configured under.
         """
         name = provider, model, called
         now = self._timer()
@@ -163,19 +164,23 @@ class Prices:
             found = self._found[name] = now + (_FRESH_S if is_final else _MISSING_S), price
         return found[1]
 
-    def usd(self, provider: str, model: str, usage: Usage, called: str = "") -> float | None:
+    def usd(
+        self, provider: str, model: str, usage: Usage, called: tuple[str, ...] = ()
+    ) -> float | None:
         """What *usage* of *model* at *provider* costs; ``None`` if its price is not known."""
         price = self.price(provider, model, called)
         return None if price is None else price.for_input(usage.input_tokens).usd(usage)
 
-    def _look_up(self, provider: str, model: str, called: str, now: float) -> Price | None:
+    def _look_up(
+        self, provider: str, model: str, called: tuple[str, ...], now: float
+    ) -> Price | None:
         prefix = prefix_of(provider)
-        names = (f"{provider}/{model}", f"{prefix}/{model}", called, model)
+        names = (f"{provider}/{model}", f"{prefix}/{model}", *called, model)
         if (price := self._own(names)) is not None:
             return price
         if self._source is not None:
-            for name in (f"{prefix}/{model}", called):
-                if name and (given := self._source(name)) is not None:
+            for name in (f"{prefix}/{model}", *called):
+                if (given := self._source(name)) is not None:
                     return _whole(given)
         if not self._bundled or prefix in _UNLISTED - self._priced_as.keys():
             return None

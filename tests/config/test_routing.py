@@ -12,7 +12,8 @@ import pytest
 from asgi_drive import drive
 from memory_transport import MemoryTransport, answer
 from plano_asgi.config import ConfigError, Model, Plano
-from plano_asgi.config.routing import local_selector, own_prices
+from plano_asgi.config.prices import own_prices
+from plano_asgi.config.routing import local_selector
 from plano_asgi.config.schema_routing import ModelMetricsSource, ModelPrice
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.exchange import Exchange

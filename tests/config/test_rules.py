@@ -248,3 +248,12 @@ def test_the_first_of_two_equal_rate_limits_counts() -> None:
     other = {"model": "m", "selector": {"key": "x-user", "value": "v"}}
     found = list(check_references({"ratelimits": [limit, other, limit, {"selector": 1}]}))
     assert [(item.place, item.severity) for item in found] == [(("ratelimits", 2), "warn")]
+
+
+def test_limits_of_a_model_and_selector_differ_by_their_unit() -> None:
+    """So many a minute and so many a day are two limits, and both count."""
+    upper = {"model": "m", "selector": {"key": "X-User", "value": "u"}}
+    lower = {"model": "m", "selector": {"key": "x-user", "value": "u"}}
+    minute, day = {"limit": {"unit": "minute"}}, {"limit": {"unit": "day"}}
+    found = check_references({"ratelimits": [upper | minute, lower | day, lower | minute]})
+    assert [item.place for item in found] == [("ratelimits", 2)]

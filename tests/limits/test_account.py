@@ -156,6 +156,8 @@ def test_a_refusal_says_when_there_is_room() -> None:
     assert standing.retry_after_s == pytest.approx(32.0)
     assert later.reserve(80).retry_after_s == pytest.approx(62.0)
     assert later.reserve(101).retry_after_s is None
+    assert later.reserve(101).reset_s == pytest.approx(62.0)
+    assert Account(None, terms, start).reserve(101).reset_s == 0.0
     granted = later.reserve(10)
     assert (granted.is_granted, granted.remaining) == (True, 0)
     assert granted.reset_s == pytest.approx(62.0)

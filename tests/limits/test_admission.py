@@ -171,12 +171,12 @@ async def test_accounts_of_one_prefix_share_its_limit(clock: Any) -> None:
 
 
 async def test_a_budget_knows_a_second_account_by_any_name(clock: Any) -> None:
-    """By the name it is configured under as well."""
-    for name in ("house/qwen", "house/*", "house~2/qwen", "fast"):
+    """By the names it is configured under as well, the first one or any."""
+    for name in ("house/qwen", "house/*", "house~2/qwen", "fast", "smart"):
         prices = Prices({name: Rates(input=1000.0, output=0.0)}, bundled=False)
         budget = SpendBudget(usd=1.0, period="day", model="house/qwen")
         meter = SpendBudgets([budget], LocalStore(), prices, timer=clock)
-        meter.attach(lambda candidate: ("fast",))
+        meter.attach(lambda candidate: ("fast", "smart"))
         assert await refusal(meter, sized(900), SECOND) is None
         assert await refusal(meter, sized(200), SECOND) is not None
 

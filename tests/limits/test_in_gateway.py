@@ -311,7 +311,7 @@ async def test_a_limit_on_any_name_of_a_model_counts_the_model(limited: str) -> 
     models = [Model("mistral/large", name=name, api_key=KEY) for name in ("fast", "smart")]
     for asked in ("fast", "smart"):
         budget = SpendBudget(usd=0.000001, period="day", model=limited)
-        prices = Prices({"mistral/large": Rates(input=1.0, output=1.0)}, bundled=False)
+        prices = Prices({limited: Rates(input=1.0, output=1.0)}, bundled=False)
         spent = SpendBudgets([budget], LocalStore(), prices)
         for meter, expected in ((token_limit(limited), [200, 429]), (spent, [429, 429])):
             plano, _ = gateway(WHOLE, models=models, meters=[meter])

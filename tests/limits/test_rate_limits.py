@@ -9,11 +9,14 @@ import pytest
 
 from exchanges import exchange_of
 from limiting import CLAUDE, GPT, passes, room, serve, sized
+from plano_asgi.conversation import Usage
 from plano_asgi.errors import (
     ConfigurationError,
+    Forbidden,
     ModelNotFound,
     RateLimited,
     StoreUnavailable,
+    UpstreamReset,
 )
 from plano_asgi.exchange import Candidate
 from plano_asgi.limits import RateLimit, RateLimits, Selector
@@ -132,6 +135,32 @@ async def test_a_stream_cut_short_counts_by_estimate(clock: Any) -> None:
     assert await room(meter, 1000) == 700
 
 
+async def test_a_cut_stream_counts_more_than_its_first_word(clock: Any) -> None:
+    """Anthropic's begins with true input tokens and one of output; the rest is estimated."""
+    meter = limits(clock, per_minute(1000), default_output_tokens=200)
+    for tokens, counted in ((1, 150 + 200), (300, 150 + 300)):
+        exchange = sized(100, output=400)
+        exchange.stream = True
+        await meter(exchange)
+        serve(exchange, None)
+        exchange.usage = Usage(input_tokens=150, output_tokens=tokens)
+        exchange.error = UpstreamReset("cut")
+        await meter.settle(exchange)
+        assert await room(meter, 1000) == 1000 - counted
+        clock.now += 62
+
+
+async def test_an_answer_that_was_refused_counts_as_the_upstream_did(clock: Any) -> None:
+    """Whole: nothing of it is missing, though the client has none."""
+    meter = limits(clock, per_minute(1000), default_output_tokens=200)
+    exchange = sized(100, output=400)
+    await meter(exchange)
+    serve(exchange, 150)
+    exchange.timings.first_byte, exchange.error = None, Forbidden("no")
+    await meter.settle(exchange)
+    assert await room(meter, 1000) == 850
+
+
 async def test_an_unbounded_answer_is_reserved_as_a_usual_one(clock: Any) -> None:
     """For each of the answers asked for."""
     meter = limits(clock, per_minute(1000), default_output_tokens=200)
@@ -161,6 +190,7 @@ async def test_a_generous_bound_is_not_refused_for_ever(clock: Any) -> None:
         ("anthropic.messages", {"messages": [], "max_tokens": 7}, 7),
         ("openai.chat", {"messages": [], "max_tokens": "many", "n": None}, 100),
         ("openai.chat", {"messages": [], "max_tokens": None}, 100),
+        ("openai.chat", {"messages": [], "max_completion_tokens": None, "max_tokens": 9}, 9),
     ],
 )
 async def test_every_dialect_says_how_much_it_wants(
@@ -226,6 +256,19 @@ async def test_a_named_caller_has_its_own_limit(clock: Any) -> None:
     assert await room(meter, 1000, identity="bob") == 100
     only = limits(clock, named)
     assert await room(only, 1000, identity="bob") == 1000
+
+
+async def test_a_named_callers_limit_may_use_another_name_of_the_model(clock: Any) -> None:
+    """It is the same model's; a pattern is about more than that, and stays."""
+    for each, named in (("openai/gpt-4o", "smart"), ("fast", "gpt-4o"), ("smart", "fast")):
+        mine = per_minute(500, named, selector=Selector(key="x-user-id", value="ann"))
+        meter = limits(clock, per_minute(100, each, selector=EACH), mine)
+        meter.attach(lambda _: ("fast", "smart"))
+        assert await room(meter, 1000, identity="ann") == 500
+        assert await room(meter, 1000, identity="bob") == 100
+    mine = per_minute(500, selector=Selector(key="x-user-id", value="ann"))
+    meter = limits(clock, per_minute(100, "gpt*", selector=EACH), mine)
+    assert await room(meter, 1000, identity="ann") == 100
 
 
 async def test_without_a_selector_all_share_one(clock: Any) -> None:

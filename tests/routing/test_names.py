@@ -335,6 +335,20 @@ def test_a_place_has_all_names_that_it_is_configured_under() -> None:
     assert found == [("fast", "smart"), ("groq/llama",), ("gone/x",)]
 
 
+def test_what_a_name_means_is_told_by_all_its_names() -> None:
+    """What is said of one of them is said of the model, however it is asked for."""
+    names = Names(
+        [
+            ModelEntry(name="fast", provider="openai~eu", model="gpt-4o", prefix="openai"),
+            ModelEntry(name="smart", provider="openai~eu", model="gpt-4o", prefix="openai"),
+        ],
+        {"best": Alias(targets=(Target(model="smart"),))},
+    )
+    every = {"openai~eu/gpt-4o", "openai/gpt-4o", "gpt-4o", "fast", "smart"}
+    for name in ("fast", "smart", "openai/gpt-4o", "gpt-4o", "best"):
+        assert set(names.meant(name)) == every
+
+
 def test_overlong_names_are_not_remembered() -> None:
     """They mean what they mean, and nothing of them is kept."""
     names = Names([entry("mistral/*")])

@@ -156,7 +156,7 @@ async def test_prices_that_fail_do_not_fail_the_question() -> None:
     """They are logged, and the question has no cost."""
 
     class Broken(Prices):
-        def price(self, provider: str, model: str, called: str = "") -> Any:
+        def price(self, provider: str, model: str, called: tuple[str, ...] = ()) -> Any:
             raise RuntimeError(SECRET)
 
     watching = Watching(prices=Broken({}, bundled=False))

@@ -37,7 +37,7 @@ PRICES = Prices({"*": Rates(input=1.0, output=1.0)}, bundled=False)
 class BrokenPrices(Prices):
     """A table that cannot be read."""
 
-    def price(self, provider: str, model: str, called: str = "") -> Any:
+    def price(self, provider: str, model: str, called: tuple[str, ...] = ()) -> Any:
         raise LookupError(WORDS)
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
 
 from pydantic import SecretStr
 
-from plano_asgi.config.schema_models import ModelAlias, ModelProvider
+from plano_asgi.config.schema_models import ACCOUNT, ACCOUNT_SHAPE, ModelAlias, ModelProvider
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.pricing import ACCOUNT_MARK
 from plano_asgi.providers import Echo, find_profile, make_provider
@@ -31,6 +32,9 @@ class Model:
     Args:
         model: ``provider/model-id`` or ``provider/*``; the id may hold ``/``.
         name: What clients may call it instead.
+        account: Which of several accounts or servers of one prefix it belongs to: a name of yours,
+            of up to 32 lower-case letters, digits, ``-`` and ``_``, a letter first. It is part of
+            the key that clients and logs see and stores keep, ``openai~eu``.
         api_key: The provider's key. ``None``: read from the provider's usual environment
             variable when the gateway is built, but only for its own *base_url*.
         base_url: The API's root, where it is not the provider's public one.
@@ -59,6 +63,7 @@ class Model:
     region: str | None = None
     dialects: Mapping[str, str] = field(default_factory=dict)
     drop_unsupported: bool = False
+    account: str | None = None
 
     @property
     def prefix(self) -> str:
@@ -80,6 +85,7 @@ def model_from_entry(entry: ModelProvider, *, connect_s: float | None = None) ->
     return Model(
         entry.model,
         name=entry.name,
+        account=entry.account,
         api_key=None if entry.passthrough_auth else entry.access_key,
         base_url=entry.base_url,
         interface=entry.provider_interface,
@@ -114,28 +120,29 @@ def compose(
     *authenticated*: clients' credentials are for this gateway, so that none are passed through but
     where a model says so itself.
 
-    Models of one account share a provider. A second account at the same provider gets a key of
-    its own (``openai~2``), by which clients may name it, too: ``openai~2/gpt-4o`` is that account's
-    alone, while ``openai/gpt-4o`` is any's that has it.
+    Models of one account share a provider. The key of one with a name is that (``openai~eu``). Of
+    those without, the first one's is the prefix, and a second one's its place among them
+    (``openai~2``). Clients may name an account by its key, too: ``openai~eu/gpt-4o`` is that
+    account's alone, while ``openai/gpt-4o`` is any's that has it.
+
+    Names are the only keys that stay when models change places. None is made up: what tells two
+    accounts apart is often their secret alone; and no key that is computed from settings could be
+    the plain prefix for either account by itself and yet differ for both together.
 
     Raises:
-        ConfigurationError: A model that cannot be built; says which and why.
+        ConfigurationError: A model that cannot be built, or differs in its settings from others of
+            its named account; says which and why.
     """
     providers: dict[str, UpstreamProvider] = {}
     accounts: dict[object, str] = {}
     entries: list[ModelEntry] = []
     for item in models:
         model = item if isinstance(item, Model) else Model(item)
-        if not model.prefix or not model.id:
-            raise ConfigurationError(
-                f"Invalid model name {model.model!r}: write 'provider/model-id' or 'provider/*'."
-            )
-        if ACCOUNT_MARK in model.prefix:
-            raise ConfigurationError(f"Invalid model name {model.model!r}: a prefix has no '~'.")
+        _check(model)
         account = _account(model)
         key = accounts.get(account)
         if key is None:
-            key = accounts[account] = _free_key(model.prefix, providers)
+            key = accounts[account] = _new_key(model, providers)
             providers[key] = _provider(model, key, environ, authenticated)
         entries.append(entry := _entry(model, key))
         if key != model.prefix:
@@ -143,10 +150,22 @@ def compose(
     return providers, entries
 
 
+def _check(model: Model) -> None:
+    if not model.prefix or not model.id:
+        raise ConfigurationError(
+            f"Invalid model name {model.model!r}: write 'provider/model-id' or 'provider/*'."
+        )
+    if ACCOUNT_MARK in model.prefix:
+        raise ConfigurationError(f"Invalid model name {model.model!r}: a prefix has no '~'.")
+    if model.account is not None and not ACCOUNT.fullmatch(model.account):
+        raise ConfigurationError(f"{model.model}: an account's name {ACCOUNT_SHAPE}")
+
+
 def _account(model: Model) -> object:
     key = model.api_key.get_secret_value() if isinstance(model.api_key, SecretStr) else None
     return (
         model.prefix,
+        model.account,
         key or model.api_key,
         model.base_url,
         model.interface,
@@ -162,10 +181,17 @@ def _account(model: Model) -> object:
     )
 
 
-def _free_key(prefix: str, taken: Mapping[str, object]) -> str:
-    if prefix not in taken:
-        return prefix
-    return next(key for n in range(2, 10_000) if (key := f"{prefix}{ACCOUNT_MARK}{n}") not in taken)
+def _new_key(model: Model, taken: Mapping[str, object]) -> str:
+    if model.account is not None:
+        key = f"{model.prefix}{ACCOUNT_MARK}{model.account}"
+        if key in taken:
+            raise ConfigurationError(
+                f"{model.model}: account {model.account!r} of {model.prefix!r} has other settings "
+                "in another model: give both the same, or each an account of its own"
+            )
+        return key
+    numbers = (f"{model.prefix}{ACCOUNT_MARK}{n}" for n in count(2))
+    return next(key for key in chain((model.prefix,), numbers) if key not in taken)
 
 
 def _entry(model: Model, key: str) -> ModelEntry:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from typing import Any
 
 from pydantic import SecretStr
 
 from plano_asgi.cache import ResponseCache
-from plano_asgi.config.routing import own_prices
+from plano_asgi.config.prices import own_prices
 from plano_asgi.config.schema import PlanoConfig
 from plano_asgi.config.schema_limits import Cache
-from plano_asgi.config.schema_routing import ModelMetricsSource
 from plano_asgi.config.schema_traffic import RateLimit as RateLimitConfig
 from plano_asgi.exchange import Candidate
 from plano_asgi.limits import RateLimit, RateLimits, Selector, SpendBudget, SpendBudgets
@@ -61,18 +60,18 @@ def build_meters(config: PlanoConfig, names: Names, cost: CostSource | None = No
         ]
         if config.limits_store.unknown_price is not None:
             outage["unknown_price"] = config.limits_store.unknown_price
-        prices = _prices(config.model_metrics_sources, cost)
+        prices = _prices(config, cost)
         meters.append(SpendBudgets(budgets, store, prices, model_of=model_of, **outage))
     return meters
 
 
-def _prices(sources: Sequence[ModelMetricsSource], cost: CostSource | None) -> Prices:
+def _prices(config: PlanoConfig, cost: CostSource | None) -> Prices:
     """
     Those of the catalogue that routing goes by, and for what it leaves out those of the bundled
     list where that is installed; without a catalogue, ``own_prices``.
     """
     if cost is None or isinstance(cost, BundledPrices):
-        return own_prices(sources)
+        return own_prices(config.model_metrics_sources, config.model_providers)
     return Prices(source=_listed_by(cost), bundled=find_spec("genai_prices") is not None)
 
 

@@ -17,6 +17,7 @@ from typing import get_args, get_origin
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from plano_asgi.config.account_rules import check_accounts
 from plano_asgi.config.document import (
     MAX_BYTES,
     Document,
@@ -93,6 +94,7 @@ def load_config(
         *_apart_from(shape, expanded.findings),
         *check_providers(document, known=known_providers, needs_base_url=needs_base_url),
         *check_references(document),
+        *(check_accounts(config) if config is not None else ()),
     ]
     issues = _in_user_terms(findings, migrated)
     errors = [issue for issue in issues if issue.severity == "error"]

@@ -10,19 +10,21 @@ from typing import Any
 import structlog
 
 from plano_asgi.config.issues import ConfigError, Issue
+from plano_asgi.config.prices import own_prices
 from plano_asgi.config.routing_model import routing_model
 from plano_asgi.config.schema import PlanoConfig
+from plano_asgi.config.schema_models import ModelProvider
 from plano_asgi.config.schema_routing import OWN_PRICES, ModelMetricsSource, Overrides
 from plano_asgi.config.schema_routing import RoutingPreference as PreferenceConfig
 from plano_asgi.embeddings import MiniLM
 from plano_asgi.errors import ConfigurationError, UpstreamProtocolError
 from plano_asgi.gateway import Gateway
-from plano_asgi.pricing import Prices, Rates
 from plano_asgi.providers.client import HTTPRequest, Timeouts
 from plano_asgi.providers.transports import TransportPool
 from plano_asgi.routing.metric_sources import (
     BundledPrices,
     CostSource,
+    LatencySource,
     MeasuredLatency,
     digitalocean,
     models_dev,
@@ -76,7 +78,7 @@ def build_routing(
             do so is unknown.
     """
     parts = RoutingParts()
-    ranking = _ranking(config.model_metrics_sources, fetcher(asking.transports), parts)
+    ranking = _ranking(config, fetcher(asking.transports), parts)
     if preferences is None:
         preferences = [_preference(entry) for entry in config.routing_preferences]
     chosen = selector or choose_selector(config, asking, preferences)
@@ -137,20 +139,6 @@ def _nothing_chooses(entries: Sequence[RoutePreference]) -> Issue:
     )
 
 
-def own_prices(sources: Sequence[ModelMetricsSource]) -> Prices:
-    """
-    The prices that *sources* tell or leave to the bundled list, for whoever counts money.
-
-    Raises:
-        MissingExtra: They leave it to the list, and the extra ``prices`` is not installed.
-    """
-    found = next((source for source in sources if source.provider in OWN_PRICES), None)
-    if found is None:
-        return Prices()
-    table = {name: Rates(**price.model_dump()) for name, price in found.prices.items()}
-    return Prices(table, bundled=found.provider != "own")
-
-
 def local_selector(
     examples: Sequence[Sequence[str]], *, threshold: float | None = None
 ) -> Selector | None:
@@ -200,10 +188,10 @@ def _preference(entry: PreferenceConfig) -> RoutePreference:
     )
 
 
-def _ranking(sources: Sequence[ModelMetricsSource], fetch: Fetch, parts: RoutingParts) -> Ranking:
+def _ranking(config: PlanoConfig, fetch: Fetch, parts: RoutingParts) -> Ranking:
     found: dict[str, Any] = {}
-    for source in sources:
-        made = _SOURCES[source.provider](source, fetch)
+    for source in config.model_metrics_sources:
+        made = _source(source, config.model_providers, fetch)
         found.setdefault(source.type, made)
         if hasattr(made, "lifespan"):
             parts.resources.append(made)
@@ -211,6 +199,18 @@ def _ranking(sources: Sequence[ModelMetricsSource], fetch: Fetch, parts: Routing
             parts.finalizers.append(made)
     parts.cost = found.get("cost")
     return Ranking(**found)
+
+
+def _source(
+    source: ModelMetricsSource, models: Sequence[ModelProvider], fetch: Fetch
+) -> CostSource | LatencySource:
+    """What *source* describes; *models* have names that prices may go by."""
+    if source.provider in OWN_PRICES:
+        return BundledPrices(own_prices([source], models).price, aliases=source.model_aliases)
+    if source.provider == "self":
+        return MeasuredLatency()
+    made: CostSource | LatencySource = _FETCHED[source.provider](source, fetch)
+    return made
 
 
 def _fetched(make: Callable[..., Any]) -> Callable[[ModelMetricsSource, Fetch], Any]:
@@ -226,15 +226,8 @@ def _fetched(make: Callable[..., Any]) -> Callable[[ModelMetricsSource, Fetch], 
     return build
 
 
-_SOURCES: Mapping[str, Callable[[ModelMetricsSource, Fetch], Any]] = {
+_FETCHED: Mapping[str, Callable[[ModelMetricsSource, Fetch], Any]] = {
     "models.dev": _fetched(models_dev),
     "digitalocean": _fetched(digitalocean),
     "prometheus": _fetched(prometheus),
-    **dict.fromkeys(
-        OWN_PRICES,
-        lambda source, fetch: BundledPrices(
-            own_prices([source]).price, aliases=source.model_aliases
-        ),
-    ),
-    "self": lambda source, fetch: MeasuredLatency(),
 }

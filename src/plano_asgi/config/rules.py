@@ -255,15 +255,16 @@ def check_prompt_targets(document: Document) -> Iterator[Finding]:
 
 
 def check_ratelimits(document: Document) -> Iterator[Finding]:
-    """Of two limits for the same model and selector the first counts."""
-    seen: dict[tuple[str, str, str], int] = {}
+    """Of two limits for the same model, selector and unit the first counts."""
+    seen: dict[tuple[str, ...], int] = {}
     for index, limit in mappings(document.get("ratelimits")):
         selector = limit.get("selector")
         if not isinstance(selector, dict):
             continue
-        key = (text_at(limit, "model"), text_at(selector, "key"), text_at(selector, "value"))
+        header, (_, unit) = text_at(selector, "key"), value_at(limit, ("limit", "unit"))
+        key = (text_at(limit, "model"), header.lower(), text_at(selector, "value"), str(unit))
         if seen.setdefault(key, index) != index:
-            message = f"ratelimits.{seen[key]} has this model and selector already and is kept"
+            message = f"ratelimits.{seen[key]} has this model, selector and unit already; it counts"
             yield Finding(("ratelimits", index), message, "warn", show=False)
 
 

@@ -23,6 +23,9 @@ from plano_asgi.providers.profiles import CLIENT_DIALECTS, ENDPOINTS
 OLD_INTERFACES = {"arch": "plano", "claude": "anthropic"}
 """What earlier versions called a *provider_interface*."""
 
+ACCOUNT = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+"""The name of an account; never a number, which those without a name have."""
+ACCOUNT_SHAPE = "has up to 32 lower-case letters, digits, '-' and '_', a letter first"
 
 _AT_PLANO = re.compile(r"echo|\*|(plano|arch)-.+", re.IGNORECASE)
 """Ids of ``plano/...`` that someone serves."""
@@ -42,6 +45,12 @@ ClientDialect = Annotated[str, _one_of(CLIENT_DIALECTS)]
 
 UpstreamDialect = Annotated[str, _one_of(ENDPOINTS)]
 """What an upstream may speak."""
+
+
+def _account_name(value: str) -> str:
+    if not ACCOUNT.fullmatch(value):
+        raise ValueError(ACCOUNT_SHAPE)
+    return value
 
 
 def _new_interface(value: object) -> object:
@@ -106,6 +115,8 @@ class ModelProvider(ConfigModel):
     """Amazon Bedrock: the AWS region, instead of a *base_url*."""
     dialects: dict[ClientDialect, UpstreamDialect] = Field(default_factory=dict)
     """Client dialect to upstream dialect, where it differs from the provider's profile."""
+    account: Annotated[str, AfterValidator(_account_name)] | None = None
+    """Which of several accounts or servers of its prefix: part of the key ``openai~eu``."""
     drop_unsupported: bool = False
     """Leave out request fields the upstream cannot express instead of answering 400."""
 

@@ -16,23 +16,13 @@ from plano_asgi.config.schema_base import (
     Secret,
     Whole,
 )
+from plano_asgi.config.schema_routing import ModelPrice
 
-PriceEntries = dict[Name, "PriceEntry"]
 _EXPORT_KEYS = {
     "otlp": ("endpoint", "protocol", "headers"),
     "sqlite": ("path", "max_spans"),
     "console": (),
 }
-
-
-class PriceEntry(ConfigModel):
-    """USD per million tokens of one model."""
-
-    input: Number = Field(ge=0)
-    output: Number = Field(ge=0)
-    cache_read: Number | None = Field(default=None, ge=0)
-    cache_write: Number | None = Field(default=None, ge=0)
-    reasoning: Number | None = Field(default=None, ge=0)
 
 
 class SpanExport(ConfigModel):
@@ -102,7 +92,7 @@ class TelemetryOptions(ConfigModel):
     access_log: AccessLogs | None = None
     signals: SignalOptions = Field(default_factory=SignalOptions)
     triage: TriageOptions | None = None
-    prices: PriceEntries = Field(default_factory=dict)
+    prices: dict[Name, ModelPrice] = Field(default_factory=dict)
     """Over the bundled list."""
     cost_header: bool = False
     content: Literal["no_content", "span_only", "event_only", "span_and_event"] | None = None

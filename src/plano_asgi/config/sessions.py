@@ -123,7 +123,7 @@ def _pricing(cost: CostSource | None, names: Names) -> Pricing:
     @lru_cache(_MAX_MODELS)
     def called(provider: str, model: str) -> tuple[str, ...]:
         candidate = Candidate(provider=provider, model=model)
-        known = (f"{prefix_of(provider)}/{model}", candidate.name, names.name_of(candidate))
+        known = (f"{prefix_of(provider)}/{model}", candidate.name, *names.names_of(candidate))
         return tuple(dict.fromkeys(known))
 
     def price(provider: str, model: str) -> Rates | None:

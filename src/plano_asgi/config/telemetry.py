@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,11 @@ from plano_asgi.config.exports import (
     span_exporters,
     tracer_provider,
 )
+from plano_asgi.config.prices import rates_of
 from plano_asgi.config.schema import PlanoConfig
-from plano_asgi.config.schema_telemetry import PriceEntries, SpanExport, TelemetryOptions
-from plano_asgi.pricing import Prices, Rates
+from plano_asgi.config.schema_models import ModelProvider
+from plano_asgi.config.schema_telemetry import SpanExport, TelemetryOptions
+from plano_asgi.pricing import Prices
 from plano_asgi.providers.catalogue import KNOWN_MODELS
 from plano_asgi.signals import Analyzer
 from plano_asgi.signals.lexicon import Lexicon
@@ -88,7 +90,7 @@ def build_telemetry(config: PlanoConfig, environ: Mapping[str, str]) -> BuiltTel
         metrics=metrics,
         access_log=_access_log(options),
         signals=_analyzer(config, options),
-        prices=_prices(options),
+        prices=_prices(options, config.model_providers),
         content=content,
         plano_names=options.plano_names,
         headers=_headers(config),
@@ -197,24 +199,10 @@ def _triage(options: TelemetryOptions) -> Triage | None:
         )
 
 
-def _prices(options: TelemetryOptions) -> Prices | None:
-    overrides = price_overrides(options.prices)
+def _prices(options: TelemetryOptions, models: Iterable[ModelProvider] = ()) -> Prices | None:
+    overrides = rates_of(options.prices, models)
     bundled = find_spec("genai_prices") is not None
     return Prices(overrides, bundled=bundled) if overrides or bundled else None
-
-
-def price_overrides(entries: PriceEntries) -> dict[str, Rates]:
-    """Prices as a file spells them, as rates."""
-    return {
-        name: Rates(
-            input=entry.input,
-            output=entry.output,
-            cache_read=entry.cache_read,
-            cache_write=entry.cache_write,
-            reasoning=entry.reasoning,
-        )
-        for name, entry in entries.items()
-    }
 
 
 def _headers(config: PlanoConfig) -> SpanHeaders | None:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from plano_asgi._json import JSONObject
 from plano_asgi.errors import ModelNotFound
 from plano_asgi.gateway.call import Call
-from plano_asgi.routing.names import ModelInfo, Names
+from plano_asgi.routing.model_list import ModelInfo
+from plano_asgi.routing.names import Names
 
 
 async def serve_models(call: Call, names: Names) -> None:

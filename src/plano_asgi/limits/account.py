@@ -16,7 +16,8 @@ class Standing(NamedTuple):
     """
     How an account stands after a reservation was asked for. Amounts are those of its limit.
 
-    ``reset_s``: when a request that begins now counts no more, nor any before it.
+    ``reset_s``: when a request that begins now counts no more, nor any before it; 0 where there is
+    none.
     ``retry_after_s``: when there is room for what was refused, if nobody else comes; ``None`` where
     there never is.
     """
@@ -96,7 +97,7 @@ class Account:
         """Hold *amount* if there is room for it."""
         terms, now = self._terms, self._now
         limit, total = terms.limit, sum(self.used.values()) + sum(self.held.values())
-        reset_s = terms.window.ends(self._slot) - now
+        reset_s = terms.window.ends(self._slot) - now if total or amount <= limit else 0.0
         if total + amount > limit:
             after = self._retry_after(total, amount)
             return Standing(False, limit, max(0, limit - total), reset_s, after)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
 from plano_asgi._json import dumps
@@ -52,11 +53,27 @@ def settled(exchange: Exchange, estimate: Estimate, default_output_tokens: int) 
     or was cut off after the answer had begun, the estimate, with no more than
     *default_output_tokens* of output. Nothing where no byte of an answer came.
     """
-    if exchange.usage is not None:
-        return exchange.usage
-    if exchange.served_by is None or exchange.timings.first_byte is None:
+    told, has_begun = exchange.usage, exchange.timings.first_byte is not None
+    is_cut = exchange.stream and has_begun and (exchange.disconnected or exchange.error is not None)
+    if told is not None and not is_cut:
+        return told
+    if exchange.served_by is None or not has_begun:
         return None
-    return estimate.usage(max_output_tokens=default_output_tokens)
+    used = estimate.usage(max_output_tokens=default_output_tokens)
+    return used if told is None else _at_least(told, used)
+
+
+def _at_least(told: Usage, used: Usage) -> Usage:
+    """
+    *told* in the middle of an answer, which is what had come by then (Anthropic's streams begin
+    with their input tokens and an output of one), with the output estimated in *used*.
+    """
+    return replace(
+        told,
+        input_tokens=told.input_tokens or used.input_tokens,
+        output_tokens=max(told.output_tokens, used.output_tokens),
+        estimated=True,
+    )
 
 
 def _input_tokens(exchange: Exchange) -> int:
@@ -72,8 +89,8 @@ def _output_tokens(exchange: Exchange, default: int) -> int:
         return 0
     body = exchange.body
     for name in _OUTPUT_FIELDS.get(exchange.dialect, ()):
-        if name in body:
-            default = _count(body[name], default)
+        if (value := body.get(name)) is not None:
+            default = _count(value, default)
             break
     return default * max(1, _count(body["n"], 1)) if "n" in body else default
 

@@ -53,8 +53,11 @@ class Rule:
 
     @property
     def family(self) -> tuple[str, str | None]:
-        """Rules that name a caller take the place of those for anyone in the same family."""
-        return self.model, self.header
+        """
+        Among the rules for one model, those that name a caller take the place of those for anyone
+        in the same family: of the same pattern, or of any names that are the model's.
+        """
+        return self.model if "*" in self.model else "", self.header
 
 
 @dataclass(slots=True)
@@ -73,7 +76,7 @@ class RuleBook:
     def __post_init__(self) -> None:
         seen: set[tuple[object, ...]] = set()
         for rule in self.rules:
-            mark = (*rule.family, rule.who, rule.terms.window.name)
+            mark = (rule.model, rule.header, rule.who, rule.terms.window.name)
             if mark in seen:
                 raise ConfigurationError(f"there are two limits of the kind: {rule.title}")
             seen.add(mark)
@@ -98,9 +101,9 @@ class RuleBook:
             return found
         return [pair for pair in found if pair[0].who != ANYONE or pair[0].family not in named]
 
-    def called(self, candidate: Candidate) -> str:
-        """The name that *candidate* is shown by; its id where nobody knows."""
-        return candidate.model if self.names_of is None else self.names_of(candidate)[0]
+    def called(self, candidate: Candidate) -> tuple[str, ...]:
+        """All names that *candidate* is configured under; none where nobody knows."""
+        return () if self.names_of is None else self.names_of(candidate)
 
     def _matching(self, model: Candidate | str | None) -> tuple[Rule, ...]:
         """The rules for *model*, whoever calls."""
@@ -119,8 +122,7 @@ class RuleBook:
         if not isinstance(model, Candidate):
             return () if model is None else (model,)
         prefixed = f"{prefix_of(model.provider)}/{model.model}"
-        configured = () if self.names_of is None else self.names_of(model)
-        return model.model, model.name, prefixed, *configured
+        return model.model, model.name, prefixed, *self.called(model)
 
 
 def expected_candidate(exchange: Exchange, model_of: ModelOf | None) -> Candidate | None:

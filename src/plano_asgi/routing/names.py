@@ -11,7 +11,6 @@ default entry. A prefix is taken at its word: ``anthropic/gpt-4o`` never means s
 from __future__ import annotations
 
 import difflib
-import math
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -22,67 +21,25 @@ from types import MappingProxyType
 from plano_asgi.errors import AmbiguousModel, ConfigurationError, ModelNotFound, RequestError
 from plano_asgi.exchange import Candidate, Route
 from plano_asgi.pricing import prefix_of
+from plano_asgi.routing.aliases import Aliases, draw
+from plano_asgi.routing.entries import WILDCARD, Alias, ModelEntry, Target
+from plano_asgi.routing.model_list import ModelInfo, ModelList
 
-WILDCARD = "*"
+__all__ = [
+    "MAX_NAME_CHARS",
+    "WILDCARD",
+    "Alias",
+    "ModelEntry",
+    "ModelInfo",
+    "Names",
+    "Target",
+]
+
 _NO_MODEL = frozenset({"", "none"})
-_LONGEST_HINTED = 128
 _MAX_MEANINGS = 4096  # names remembered
 MAX_NAME_CHARS = 2048
 """Of a model's name; a longer one is nobody's, and is not remembered."""
 _FAMILY = re.compile(r"[a-z]{3,20}(?=-)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelEntry:
-    """
-    One configured model, or with *model* ``"*"`` any model, of one provider.
-
-    Args:
-        name: What clients call it; usually ``prefix/model``. Several entries of one name are
-            several places for one model, tried in order.
-        provider: The key under which the gateway holds the provider.
-        model: The upstream's own id.
-        prefix: The provider's prefix in full names.
-        default: Serves requests without a (known) model.
-        owned_by: In model lists.
-        created: In model lists, Unix seconds.
-        listed: Whether model lists show it.
-    """
-
-    name: str
-    provider: str
-    model: str
-    prefix: str
-    default: bool = False
-    owned_by: str = ""
-    created: int = 0
-    listed: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """One destination of an alias; *weight* is its share of the traffic, above 0."""
-
-    model: str
-    weight: float = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alias:
-    """Another name: one of *targets* drawn by weight, then *fallbacks* in order."""
-
-    targets: tuple[Target, ...]
-    fallbacks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelInfo:
-    """One line of a model list. *alias_of* names what an alias stands for."""
-
-    id: str
-    owned_by: str
-    created: int = 0
-    alias_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +80,7 @@ class Names:
                 exact.setdefault(name, []).append(entry)
             bare.setdefault(entry.model, {}).setdefault(full, []).append(entry)
         self._entries = tuple(entries)
-        called: dict[Candidate, list[str]] = {}
-        for entry in entries:
-            place = Candidate(provider=entry.provider, model=entry.model)
-            name = entry.prefix if entry.model == WILDCARD else entry.name
-            called.setdefault(place, []).append(name)
-        self._called = {place: tuple(dict.fromkeys(found)) for place, found in called.items()}
+        self._called = _called(entries)
         self._prefixes = frozenset(entry.prefix for entry in entries)
         self._exact = {name: _found(found, "name") for name, found in exact.items()}
         self._bare = {
@@ -136,23 +88,20 @@ class Names:
             for model, by_name in bare.items()
         }
         self._wild = {prefix: tuple(found) for prefix, found in wild.items()}
-        self._known = {prefix: tuple(known.get(prefix, ())) for prefix in self._wild}
-        self._known_bare: dict[str, list[str]] = {}
-        for prefix, models in self._known.items():
-            for model in dict.fromkeys(models):
-                self._known_bare.setdefault(model, []).append(prefix)
+        listed = {prefix: tuple(known.get(prefix, ())) for prefix in self._wild}
+        self._known_bare = _served_by(listed)
         self._families: dict[str, set[str]] = {}
         for model, prefixes in self._known_bare.items():
             self._families.setdefault(_family(model), set()).update(prefixes)
         self._default = _default(entries)
-        self._aliases = dict(aliases)
-        self._check_aliases()
-        self._listed = {info.id: info for info in self._list()}
+        self._aliases = Aliases(aliases, is_model=self._is_configured)
+        self._aliases.check(self._check_target)
+        self._list = ModelList(entries, self._aliases, listed, self._entry)
         self._meanings = lru_cache(_MAX_MEANINGS)(self._meant)
 
     def is_alias(self, name: str | None) -> bool:
         """Whether *name* is an alias of ours."""
-        return name in self._aliases
+        return self._aliases.get(name) is not None
 
     def serves(self, candidate: Candidate) -> bool:
         """Whether *candidate* is (still) configured, by its own name or a wildcard's."""
@@ -189,8 +138,8 @@ class Names:
             RequestError: No model was named and there is no default.
         """
         name = (name or "").strip()
-        if name in self._aliases:
-            candidates = tuple(dict.fromkeys(self._follow(name, rng)))
+        if (alias := self._aliases.get(name)) is not None:
+            candidates = tuple(dict.fromkeys(self._follow(alias, rng)))
             return Route(candidates=candidates, reason=f"alias {name}")
         if name.lower() not in _NO_MODEL and (found := self._find(name)):
             return found.route
@@ -200,54 +149,51 @@ class Names:
             raise RequestError(
                 "Name a model: there is no default one", param="model", code="model_required"
             )
-        raise ModelNotFound(name, self._near(name))
+        raise ModelNotFound(name, self._list.near(name))
 
     def meant(self, name: str | None) -> tuple[str, ...]:
         """
-        The names of all models that *name* may lead to: full and bare ones, of every target of an
-        alias and of its fallbacks, or of the default; empty if there are none.
+        All names of all models that *name* may lead to, of every target of an alias and of its
+        fallbacks, or of the default; empty if there are none. Of each: by its account's key, by its
+        prefix, the bare id, and what it is configured under.
         """
         name = (name or "").strip()
         return self._meanings(name) if len(name) <= MAX_NAME_CHARS else self._meant(name)
 
     def _meant(self, name: str) -> tuple[str, ...]:
-        if name in self._aliases:
-            alias = self._aliases[name]
-            models = [target.model for target in alias.targets] + list(alias.fallbacks)
-            found = [self._find(model) for model in models]
-            below = [
-                meant
-                for model, entry in zip(models, found, strict=True)
-                if entry is None
-                for meant in self.meant(model)
-            ]
-        else:
-            found, below = [self._find(name) or self._default], []
-        candidates = [c for entry in found if entry is not None for c in entry.route.candidates]
+        if (alias := self._aliases.get(name)) is not None:
+            return self._meant_by(alias)
+        return self._spelled(self._find(name) or self._default)
+
+    def _meant_by(self, alias: Alias) -> tuple[str, ...]:
+        names: list[str] = []
+        for model in alias.models:
+            below = self._aliases.behind(model)
+            names += self._spelled(self._find(model)) if below is None else self._meant_by(below)
+        return tuple(dict.fromkeys(names))
+
+    def _spelled(self, found: _Found | None) -> tuple[str, ...]:
+        candidates = () if found is None else found.route.candidates
         names = [
             spelled
             for c in candidates
             for spelled in (c.name, f"{prefix_of(c.provider)}/{c.model}", c.model)
         ]
-        return tuple(dict.fromkeys([*names, *below]))
+        names += (spelled for c in candidates for spelled in self.names_of(c))
+        return tuple(dict.fromkeys(names))
 
     def models(self) -> list[ModelInfo]:
         """
         Every name worth showing: entries in order, wildcards spelled out by *known*, aliases.
         """
-        return list(self._listed.values())
+        return self._list.lines()
 
     def get(self, id: str) -> ModelInfo | None:
         """The line of one model: a listed one, or any other name that resolves to one place."""
-        if id in self._listed:
-            return self._listed[id]
         try:
-            found = self._find(id)
+            return self._list.get(id)
         except AmbiguousModel:
             return None
-        if found is None or not found.entry.listed:
-            return None
-        return ModelInfo(id=id, owned_by=found.entry.owned_by, created=found.entry.created)
 
     # ----------------------------------------------------------------------- look-up
 
@@ -281,90 +227,58 @@ class Names:
         route = Route(candidates=tuple(dict.fromkeys(candidates)), reason=reason)
         return _Found(route, entries[0])
 
-    def _follow(self, name: str, rng: Callable[[], float]) -> list[Candidate]:
-        """The candidates behind alias *name*; construction has seen to it that there are some."""
-        alias = self._aliases[name]
+    def _follow(self, alias: Alias, rng: Callable[[], float]) -> list[Candidate]:
+        """The candidates behind *alias*; construction has seen to it that there are some."""
         candidates: list[Candidate] = []
-        for model in (_draw(alias.targets, rng), *alias.fallbacks):
-            # A model comes before an alias of its name: `gpt-4o: {target: gpt-4o}` is no circle.
-            found = self._find(model)
-            candidates += found.route.candidates if found else self._follow(model, rng)
+        for model in (draw(alias.targets, rng), *alias.fallbacks):
+            if (below := self._aliases.behind(model)) is not None:
+                candidates += self._follow(below, rng)
+            elif (found := self._find(model)) is not None:
+                candidates += found.route.candidates
         return candidates
 
-    def _near(self, name: str) -> list[str]:
-        """Up to three names that look like *name*, as clients may send them."""
-        if len(name) > _LONGEST_HINTED:
-            return []
-        spelled = {model: info_id for info_id in self._listed for model in _spellings(info_id)}
-        close = difflib.get_close_matches(name, spelled, n=6, cutoff=0.6)
-        return list(dict.fromkeys(spelled[match] for match in close))[:3]
+    def _entry(self, name: str) -> ModelEntry | None:
+        found = self._find(name)
+        return None if found is None else found.entry
 
     # ----------------------------------------------------------------------- construction
 
-    def _check_aliases(self) -> None:
-        for name, alias in self._aliases.items():
-            if not name or not alias.targets:
-                raise ConfigurationError(f"Alias '{name}' needs a name and a target")
-            for target in alias.targets:
-                if not (target.weight > 0 and math.isfinite(target.weight)):
-                    raise ConfigurationError(
-                        f"Alias '{name}': weight {target.weight} of '{target.model}' is not above 0"
-                    )
-        checked: set[str] = set()
-        for name in self._aliases:
-            self._check_reach(name, (), checked)
+    def _is_configured(self, name: str) -> bool:
+        """Whether *name* is that of an entry; not, whether it can be guessed whose it is."""
+        if name in self._exact or name in self._bare:
+            return True
+        prefix, _, model = name.partition("/")
+        return prefix in self._wild and model not in ("", WILDCARD)
 
-    def _check_reach(self, name: str, above: tuple[str, ...], checked: set[str]) -> None:
-        """Alias *name*, met below the aliases *above*, leads to models everywhere."""
-        if name in above:
-            circle = " -> ".join((*above[above.index(name) :], name))
-            raise ConfigurationError(f"Aliases in a circle: {circle}")
-        if name in checked:
-            return
-        alias = self._aliases[name]
-        for model in (*(target.model for target in alias.targets), *alias.fallbacks):
-            if model in self._aliases and model not in self._exact and model not in self._bare:
-                self._check_reach(model, (*above, name), checked)
-            else:
-                self._check_target(model, name)
-        checked.add(name)
-
-    def _check_target(self, name: str, alias: str) -> None:
+    def _check_target(self, name: str) -> None:
         try:
             found = self._find(name)
         except AmbiguousModel as exc:
-            raise ConfigurationError(f"Alias '{alias}': {exc}") from None
+            raise ConfigurationError(str(exc)) from None
         if found is None:
-            near = difflib.get_close_matches(name, [*self._exact, *self._aliases], n=3)
+            known = [*self._exact, *(alias for alias, _ in self._aliases.items())]
+            near = difflib.get_close_matches(name, known, n=3)
             hint = f" Did you mean: {', '.join(near)}?" if near else ""
-            raise ConfigurationError(f"Alias '{alias}': no provider serves '{name}'.{hint}")
+            raise ConfigurationError(f"no provider serves '{name}'.{hint}")
 
-    def _list(self) -> list[ModelInfo]:
-        lines = [line for entry in self._entries if entry.listed for line in self._lines(entry)]
-        for name, alias in self._aliases.items():
-            target = alias.targets[0].model
-            owner = self._owner(target)
-            shown = ", ".join(target.model for target in alias.targets)
-            lines.append(ModelInfo(id=name, owned_by=owner, alias_of=shown))
-        unique: dict[str, ModelInfo] = {}
-        for line in lines:
-            if line.id not in unique or line.alias_of is not None:
-                unique[line.id] = line
-        return list(unique.values())
 
-    def _lines(self, entry: ModelEntry) -> list[ModelInfo]:
-        names = [entry.name]
-        if entry.model == WILDCARD:
-            names = [f"{entry.prefix}/{model}" for model in self._known[entry.prefix]]
-        return [
-            ModelInfo(id=name, owned_by=entry.owned_by, created=entry.created) for name in names
-        ]
+def _called(entries: Sequence[ModelEntry]) -> dict[Candidate, tuple[str, ...]]:
+    """The names that each place is configured under; of a wildcard, its prefixes."""
+    called: dict[Candidate, list[str]] = {}
+    for entry in entries:
+        place = Candidate(provider=entry.provider, model=entry.model)
+        name = entry.prefix if entry.model == WILDCARD else entry.name
+        called.setdefault(place, []).append(name)
+    return {place: tuple(dict.fromkeys(found)) for place, found in called.items()}
 
-    def _owner(self, name: str) -> str:
-        while name in self._aliases:
-            name = self._aliases[name].targets[0].model
-        found = self._find(name)
-        return found.entry.owned_by if found else ""
+
+def _served_by(known: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Model id -> the prefixes whose wildcard is known to serve it."""
+    found: dict[str, list[str]] = {}
+    for prefix, models in known.items():
+        for model in dict.fromkeys(models):
+            found.setdefault(model, []).append(prefix)
+    return found
 
 
 def _found(entries: Sequence[ModelEntry], reason: str) -> _Found:
@@ -390,23 +304,7 @@ def _ambiguous(name: str, choices: Sequence[str] | Mapping[str, object]) -> Ambi
     )
 
 
-def _draw(targets: tuple[Target, ...], rng: Callable[[], float]) -> str:
-    if len(targets) == 1:
-        return targets[0].model
-    point = rng() * sum(target.weight for target in targets)
-    for target in targets:
-        point -= target.weight
-        if point < 0:
-            return target.model
-    return targets[-1].model
-
-
 def _family(model: str) -> str:
     """``claude`` of ``claude-opus-4-1``; "" of an id that begins otherwise, which is nobody's."""
     match = _FAMILY.match(model)
     return match[0] if match else ""
-
-
-def _spellings(name: str) -> tuple[str, str]:
-    """A full name, and the bare id in it."""
-    return name, name.partition("/")[2] or name
