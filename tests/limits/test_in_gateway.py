@@ -110,14 +110,34 @@ async def test_a_failure_uses_nothing(outcome: Outcome, stream: bool) -> None:
     assert await _free(plano) == LIMIT
 
 
-async def test_a_cut_stream_counts_by_estimate() -> None:
-    """What had begun was paid for."""
-    plano, _ = limited(events(TEXT, cut=UpstreamReset("cut")))
-    body = {"model": "mistral/large", "messages": TURNS, "max_tokens": 800, "stream": True}
-    cut = await drive(plano, "/v1/chat/completions", body)
+WORDS = [TEXT, *[_chunk({"content": "wordy "})] * 400]
+WRITTEN = (400 * 6 + 2) // 4
+"""Tokens."""
+
+
+@pytest.mark.parametrize("path", REQUESTS)
+async def test_a_cut_stream_counts_what_was_written(path: str) -> None:
+    """Far more than the 100 tokens of a usual answer; to a few words, where bytes are relayed."""
+    plano, _ = limited(events(*WORDS, cut=UpstreamReset("cut")))
+    cut = await drive(plano, path, {"model": "mistral/large", "stream": True, **REQUESTS[path]})
     assert cut.status == 200
     estimate = LIMIT - left(cut) - 800
-    assert await _free(plano) == LIMIT - estimate - 100
+    assert await _free(plano) == pytest.approx(LIMIT - estimate - WRITTEN, abs=10)
+
+
+@pytest.mark.parametrize("path", REQUESTS)
+async def test_a_client_that_leaves_just_before_the_end_has_used_it(path: str) -> None:
+    """Or anybody would stay below every limit who hangs up in time."""
+    leave = anyio.Event()
+    plano, _ = limited(events(*WORDS, anyio.Event()))
+    body = {"model": "mistral/large", "stream": True, **REQUESTS[path]}
+    into = Exchanged()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: drive(plano, path, body, leave=leave, into=into))
+        await anyio.wait_all_tasks_blocked()
+        leave.set()
+    estimate = LIMIT - left(into) - 800
+    assert await _free(plano) == pytest.approx(LIMIT - estimate - WRITTEN, abs=10)
 
 
 async def test_a_client_that_leaves_before_the_answer_uses_nothing() -> None:

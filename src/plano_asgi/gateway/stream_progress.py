@@ -8,9 +8,11 @@ from plano_asgi.stream_events import (
     Ended,
     Failed,
     Finished,
+    ReasoningDelta,
     Started,
     StreamEvent,
     TextDelta,
+    ToolCallDelta,
     ToolCallStarted,
     UsageReported,
 )
@@ -19,13 +21,15 @@ from plano_asgi.stream_events import (
 class Progress:
     """How far an answer has come: what is open, what is finished, what it used."""
 
-    __slots__ = ("_choices", "_ended", "_finished", "_started", "failure", "usage")
+    __slots__ = ("_choices", "_ended", "_finished", "_started", "chars", "failure", "usage")
 
     def __init__(self) -> None:
         self._choices: set[int] = set()
         self._finished: dict[int, FinishReason] = {}
         self._started: Started | None = None
         self._ended = False
+        self.chars = 0
+        """That the model has written."""
         self.failure: PlanoError | None = None
         self.usage: Usage | None = None
 
@@ -61,8 +65,15 @@ class Progress:
             if isinstance(event, Failed):
                 self.failure = _plano_error(event.error)
                 break
-            if isinstance(event, TextDelta | ToolCallStarted):
+            if isinstance(event, TextDelta):
                 self._choices.add(event.choice)
+                self.chars += len(event.text)
+            elif isinstance(event, ToolCallStarted):
+                self._choices.add(event.choice)
+            elif isinstance(event, ToolCallDelta):
+                self.chars += len(event.arguments)
+            elif isinstance(event, ReasoningDelta):
+                self.chars += len(event.text)
             elif isinstance(event, Finished):
                 self._finished[event.choice] = event.reason
             elif isinstance(event, UsageReported):

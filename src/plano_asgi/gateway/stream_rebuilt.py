@@ -11,6 +11,8 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from anyio import get_cancelled_exc_class
+
 from plano_asgi.asgi.body import ClientDisconnected
 from plano_asgi.asgi.request import unexpected
 from plano_asgi.asgi.respond import RawHeaders
@@ -50,7 +52,8 @@ async def translate_stream(
     except UpstreamError as exc:
         if not progress.is_whole:
             progress.failure = progress.failure or exc
-    except ClientDisconnected:
+    except (ClientDisconnected, get_cancelled_exc_class()):
+        exchange.cut_after_chars = progress.chars
         raise
     except Exception as exc:  # a bug of ours: the client is told in-band, the log in full
         progress.failure = unexpected(exc, call.id)
@@ -58,6 +61,7 @@ async def translate_stream(
         progress.failure = UpstreamReset("The upstream's answer broke off.")
     exchange.usage, exchange.error = progress.usage, exchange.error or progress.failure
     if progress.failure is not None:
+        exchange.cut_after_chars = progress.chars
         scrub_error(progress.failure, answer.sent_headers)
         last = writer.fail(progress.failure)
     else:

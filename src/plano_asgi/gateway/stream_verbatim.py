@@ -11,6 +11,8 @@ from __future__ import annotations
 import time
 from collections import deque
 
+from anyio import get_cancelled_exc_class
+
 from plano_asgi._json import loads
 from plano_asgi.asgi.body import ClientDisconnected
 from plano_asgi.asgi.respond import RawHeaders
@@ -34,6 +36,7 @@ from plano_asgi.wire.sse import SSEDecoder, SSEFramer, split_frames
 
 _TAIL_FRAMES = 3
 _TAIL_BYTES = 8192
+_BYTES_PER_CHAR = 16  # of a stream, for one of the text that it carries
 _BLANKS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
@@ -57,7 +60,11 @@ async def relay_stream(call: Call, exchange: Exchange, answer: Answer, headers: 
     except UpstreamError as exc:
         failure = exc
     except OSError as exc:
+        relay.cut()
         raise ClientDisconnected from exc  # of ``send``, asked directly: it is the hottest call
+    except get_cancelled_exc_class():
+        relay.cut()
+        raise
     await relay.end(framer.close(), failure)
 
 
@@ -71,6 +78,7 @@ class _Relay:
         "_drops_usage",
         "_exchange",
         "_send",
+        "_size",
         "_tail",
         "failed",
     )
@@ -80,6 +88,7 @@ class _Relay:
         self._dialect, self._send = call.dialect, call.raw_send
         self._drops_usage = exchange.dialect == "openai.chat" and not _asked_for_usage(exchange)
         self._tail: deque[bytes] = deque(maxlen=_TAIL_FRAMES)
+        self._size = 0
         self.failed = False
         """The upstream has told an error of its own, and it has been passed on."""
 
@@ -88,11 +97,22 @@ class _Relay:
         if b'"error"' in frames and (cut := _up_to_error(self._dialect, frames)) is not None:
             frames = self._scrubbed(cut)
             self.failed = True
+        self._size += len(frames)
         self._tail.append(frames if len(frames) < _TAIL_BYTES else _last_frames(frames))
         if self._drops_usage:
             frames = _without_usage_chunk(frames)
         if frames:
             await self._send({"type": "http.response.body", "body": frames, "more_body": True})
+
+    def cut(self) -> None:
+        """Say how much was written, by the share that text has in the last few events."""
+        tail = b"".join(self._tail)
+        told = Progress()
+        told.note(_read(self._dialect, tail))
+        if told.chars:
+            self._exchange.cut_after_chars = told.chars * self._size // len(tail)
+        else:  # arguments of a call whose beginning is gone, say
+            self._exchange.cut_after_chars = self._size // _BYTES_PER_CHAR
 
     async def end(self, rest: bytes, failure: PlanoError | None) -> None:
         """
@@ -119,6 +139,7 @@ class _Relay:
         failure = failure or UpstreamReset("The upstream's answer broke off.")
         scrub_error(failure, self._answer.sent_headers)
         exchange.error = failure
+        self.cut()
         event = self._dialect.write_stream_error(failure, self._call.id)
         await self._close(event)
 

@@ -18,7 +18,7 @@ _OUTPUT_FIELDS = {
     "anthropic.messages": ("max_tokens",),
 }
 _ANSWERS = frozenset({"chat", "/completions"})
-_BYTES_PER_TOKEN = 4
+_BYTES_PER_TOKEN = _CHARS_PER_TOKEN = 4
 _BASE64, _DATA = b";base64,", b'data":"'  # bytes that no model reads as text
 
 
@@ -50,8 +50,9 @@ def estimated(exchange: Exchange, default_output_tokens: int) -> Estimate:
 def settled(exchange: Exchange, estimate: Estimate, default_output_tokens: int) -> Usage | None:
     """
     What *exchange* has used, ``None`` for nothing: as the upstream counted it; where it did not,
-    or was cut off after the answer had begun, the estimate, with no more than
-    *default_output_tokens* of output. Nothing where no byte of an answer came.
+    or was cut off after the answer had begun, the estimate, with as much output as had been
+    written by then; no more than *default_output_tokens* where nobody knows how much that is.
+    Nothing where no byte of an answer came.
     """
     told, has_begun = exchange.usage, exchange.timings.first_byte is not None
     is_cut = exchange.stream and has_begun and (exchange.disconnected or exchange.error is not None)
@@ -59,7 +60,14 @@ def settled(exchange: Exchange, estimate: Estimate, default_output_tokens: int) 
         return told
     if exchange.served_by is None or not has_begun:
         return None
-    used = estimate.usage(max_output_tokens=default_output_tokens)
+    if written := exchange.cut_after_chars:
+        used = Usage(
+            input_tokens=estimate.input_tokens,
+            output_tokens=-(-written // _CHARS_PER_TOKEN),
+            estimated=True,
+        )
+    else:
+        used = estimate.usage(max_output_tokens=default_output_tokens)
     return used if told is None else _at_least(told, used)
 
 
