@@ -33,8 +33,14 @@ from plano_asgi.attempts import Answer, Engine
 from plano_asgi.attempts.engine import Prepare
 from plano_asgi.cache.base import RECORDERS, ReplayAnswer
 from plano_asgi.conversation import ChatResponse, Usage
-from plano_asgi.errors import PlanoError, UpstreamReset
-from plano_asgi.exchange import AnswerInstead, Candidate, Exchange, Route
+from plano_asgi.errors import PlanoError, RequestError, UpstreamReset
+from plano_asgi.exchange import (
+    LISTENS,
+    AnswerInstead,
+    Candidate,
+    Exchange,
+    Route,
+)
 from plano_asgi.gateway.call import Call, answer_headers
 from plano_asgi.gateway.facts import decided, note_facts
 from plano_asgi.gateway.prepare import chat_calls
@@ -45,6 +51,7 @@ from plano_asgi.limits import LimitReached
 from plano_asgi.providers.base import UpstreamCall, UpstreamProvider
 from plano_asgi.routing.base import RULES_KEY, RouteRule
 from plano_asgi.routing.names import Names
+from plano_asgi.state.keeper import KEEPS
 from plano_asgi.wire.accumulate import Accumulator
 from plano_asgi.wire.answer_facts import facts_of, usage_of
 
@@ -66,6 +73,8 @@ returns a new body, or the same one; the one it is given is shared.
 """
 
 _JSON = (b"content-type", b"application/json")
+_UNCHANGING = (LISTENS, KEEPS)
+"""Ranks of filters that leave an answer as it is."""
 _log = structlog.get_logger("plano_asgi")
 
 
@@ -112,6 +121,8 @@ class Pipeline:
         stages, body = self._stages, exchange.body
         asked = [step for name, step in stages.on_fields.items() if name in body]
         steps = [*stages.first, *asked, *stages.steps]
+        if body.get("background"):
+            steps.append(_refuse_unheard)
         if not steps:
             await work()
             return
@@ -274,6 +285,21 @@ class Pipeline:
         await call.reply(200, body, [_JSON, *headers])
         if exchange.usage is None and self._stages.finalizers:
             exchange.usage = _used(answer)
+
+
+async def _refuse_unheard(exchange: Exchange) -> None:
+    """
+    The last step of an answer made in the background: it is asked for later, and no filter hears
+    it then.
+
+    Raises:
+        RequestError: One of those that may change or stop an answer is set for this one, or a
+            middleware further out listens.
+    """
+    if exchange.is_heard or any(each.rank not in _UNCHANGING for each in exchange.response_filters):
+        raise RequestError(
+            "'background' is not served where answers are guarded or filtered.", param="background"
+        )
 
 
 async def _run_all(steps: Sequence[Finalizer], exchange: Exchange, failed: str) -> None:
