@@ -74,10 +74,16 @@ def run(*words: str, store: str = "spans.db") -> Result:
     return found
 
 
+def _stored() -> None:
+    store = SpanStore("spans.db")
+    store.export(SPANS)
+    store.shutdown()
+
+
 @pytest.mark.parametrize("command", SHOWN, ids=" ".join)
 def test_a_clients_text_moves_no_cursor(command: list[str]) -> None:
     """Neither escapes nor marks that turn lines around, nor markup of the library's."""
-    SpanStore("spans.db").export(SPANS)
+    _stored()
     found = run(*command)
     assert found.exit_code == 0
     assert not OBEYED.findall(found.output)
@@ -110,7 +116,7 @@ WORDS = (
 @pytest.mark.parametrize("words", WORDS, ids=str)
 def test_odd_options_get_a_sentence(words: list[str]) -> None:
     """And never a traceback."""
-    SpanStore("spans.db").export(SPANS)
+    _stored()
     run(*words)
 
 
@@ -136,9 +142,7 @@ DAMAGE = (
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_store_with_odd_values_breaks_nothing(damage: str) -> None:
     """Each command shows what there is, or says that the file is damaged."""
-    store = SpanStore("spans.db")
-    store.export(SPANS)
-    store.shutdown()
+    _stored()
     with sqlite3.connect("spans.db") as connection:
         connection.execute(damage)
     connection.close()

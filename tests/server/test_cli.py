@@ -167,7 +167,9 @@ def test_a_store_that_cannot_be_read_is_said(tmp_path: Path, words: list[str]) -
 def test_an_empty_store_has_no_traces(tmp_path: Path) -> None:
     """Which is no error for whoever reads JSON, or looks on."""
     path = str(tmp_path / "t.db")
-    SpanStore(path).export([])
+    spans = SpanStore(path)
+    spans.export([])
+    spans.shutdown()
     assert run("trace", "--store", path).stderr == "no traces\n"
     assert loads(run("trace", "--json", "--store", path).stdout) == {"traces": []}
     assert run("obs", "--once", "--store", path).stdout == "no requests yet\n"
