@@ -38,7 +38,7 @@ _BUSY_TRIES = 50
 _BUSY_PAUSE_S = 0.1
 _EVICTED_AT_ONCE = 64
 _UPSERT_TRACE = """
-INSERT INTO traces VALUES (?1, ?2, ?3, 1) ON CONFLICT (trace_id) DO UPDATE SET
+INSERT INTO traces VALUES (?, ?, ?, 1) ON CONFLICT (trace_id) DO UPDATE SET
     start_ns = min(start_ns, excluded.start_ns), end_ns = max(end_ns, excluded.end_ns),
     spans = spans + 1
 """
