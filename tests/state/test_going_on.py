@@ -18,6 +18,7 @@ from plano_asgi.exchange import Candidate, Exchange, Route
 from plano_asgi.gateway.auth import ApiKeys
 from plano_asgi.routing.names import Alias, Target
 from plano_asgi.state import ResponsesState
+from plano_asgi.state.records import Head
 from plano_asgi.stores.local_store import LocalStore
 from plano_asgi.stores.sqlite_store import SQLiteStore
 from plano_asgi.wire.reasoning_pack import PREFIX
@@ -101,8 +102,8 @@ async def test_items_are_kept_once(model: str) -> None:
     store = LocalStore()
     _, ids = await _loop(model, stream=False, state=ResponsesState(store))
     kept = [await store.get(f"state/-/r/{id}") for id in ids]
-    heads = [json.loads(each or b"")["head"] for each in kept]
-    assert [head.get("previous") for head in heads] == [None, ids[0], ids[1]]
+    heads = [Head(*json.loads(each or b"")["head"]) for each in kept]
+    assert [head.previous for head in heads] == [None, ids[0], ids[1]]
     assert [b"How is the weather" in (each or b"") for each in kept] == [True, False, False]
     assert len(await store.keys("state/-/r/")) == 3
 

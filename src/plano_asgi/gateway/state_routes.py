@@ -15,62 +15,29 @@ The HTTP endpoints of kept state: responses by id, conversations and their items
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
-from plano_asgi._json import JSONObject
 from plano_asgi.asgi.body import BODY_TIMEOUT_S, MAX_BODY_BYTES, read_body
-from plano_asgi.asgi.disconnect import run_until_disconnect
 from plano_asgi.asgi.request import json_object
-from plano_asgi.asgi.respond import encode_headers
 from plano_asgi.asgi.tap_voice import exchange_headers
 from plano_asgi.conversation import ChatRequest, ChatResponse
-from plano_asgi.errors import (
-    MethodNotAllowed,
-    NotFound,
-    RequestError,
-    UpstreamError,
-)
-from plano_asgi.exchange import Candidate, Exchange
-from plano_asgi.gateway.call import STREAM_HEADERS, Call
+from plano_asgi.errors import MethodNotAllowed, NotFound, RequestError
+from plano_asgi.exchange import Exchange
+from plano_asgi.gateway import state_conversations, state_responses
+from plano_asgi.gateway.call import Call
 from plano_asgi.gateway.pipeline import Pipeline
 from plano_asgi.gateway.relay import relay
 from plano_asgi.gateway.state_homes import Homes
+from plano_asgi.gateway.state_visit import Handler, Visit
 from plano_asgi.identities import identity_name
-from plano_asgi.state.items import input_items, listed
-from plano_asgi.state.paging import Paging, page, read_paging
-from plano_asgi.state.records import Record
-from plano_asgi.state.refusals import no_item, wrong_type
+from plano_asgi.state.items import input_items
 from plano_asgi.state.responses_state import ResponsesState
 from plano_asgi.wire import DIALECTS, WriteOptions
 
-MAX_ITEMS_AT_ONCE = 20
 _DIALECT = "openai.responses"
 _CHAT = DIALECTS["openai.chat"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Visit:
-    """One request at one of the endpoints. ``ids`` are those of its path."""
-
-    call: Call
-    state: ResponsesState
-    homes: Homes
-    owner: str | None
-    ids: Sequence[str]
-    query: Mapping[str, str]
-    body: JSONObject = field(repr=False)
-
-    @property
-    def id(self) -> str:
-        """The first id of the path."""
-        return self.ids[0]
-
-
-_Handler: TypeAlias = Callable[[_Visit], Awaitable[JSONObject | None]]
-"""Returns what to answer with; ``None`` where it has answered."""
 
 
 async def serve_state(
@@ -97,7 +64,7 @@ async def serve_state(
         call.scope, call.receive, max_bytes=max_body_bytes, timeout_s=body_timeout_s
     )
     query = call.scope.get("query_string", b"").decode("latin-1")
-    visit = _Visit(
+    visit = Visit(
         call=call,
         state=state,
         homes=homes,
@@ -164,179 +131,38 @@ def _asking(exchange: Exchange, request: ChatRequest) -> Exchange:
     )
 
 
-# --------------------------------------------------------------------------- responses
-
-
-async def _get_response(visit: _Visit) -> JSONObject | None:
-    record = await visit.state.response(visit.owner, visit.id)
-    wants_stream = visit.query.get("stream") == "true"
-    if record.is_finished and not wants_stream:
-        return record.response
-    home = record.head.home
-    if home is None or not record.response.get("background"):
-        raise RequestError(
-            "Only a response that was made in the background can be streamed.", param="stream"
-        )
-    if wants_stream:
-        await _pump(visit, home)
-        return None
-    return await _newest(visit, record, "GET", f"/responses/{visit.id}")
-
-
-async def _delete_response(visit: _Visit) -> JSONObject:
-    record = await visit.state.response(visit.owner, visit.id)
-    if (home := record.head.home) is not None:
-        try:
-            await visit.homes.json(home, "DELETE", f"/responses/{visit.id}", visit.call)
-        except UpstreamError as exc:
-            if exc.status != 404:  # there, it is gone already
-                raise
-    await visit.state.delete(visit.owner, record)
-    return {"id": visit.id, "object": "response", "deleted": True}
-
-
-async def _cancel_response(visit: _Visit) -> JSONObject:
-    record = await visit.state.response(visit.owner, visit.id)
-    if record.head.home is None or not record.response.get("background"):
-        raise RequestError(
-            "Only a response that was made in the background can be cancelled.",
-            param="response_id",
-        )
-    return await _newest(visit, record, "POST", f"/responses/{visit.id}/cancel")
-
-
-async def _input_items(visit: _Visit) -> JSONObject:
-    paging = read_paging(visit.query)
-    items = await visit.state.input_of(visit.owner, visit.id)
-    return page([listed(item, id) for id, item in items], paging)
-
-
-async def _newest(visit: _Visit, record: Record, method: str, path: str) -> JSONObject:
-    """The response as the upstream that keeps it has it now; ours is brought up to date."""
-    assert record.head.home is not None
-    response = await visit.homes.json(record.head.home, method, path, visit.call)
-    if response.get("id") == record.head.id:
-        await visit.state.records.finish(visit.owner, record, response)
-    return response
-
-
-async def _pump(visit: _Visit, home: Candidate) -> None:
-    """Relay a stream of the upstream's as it arrives."""
-    call = visit.call
-    reply = await visit.homes.open(home, "GET", f"/responses/{visit.id}", call)
-
-    async def work() -> None:
-        await call.start(200, [*STREAM_HEADERS, *encode_headers({})])
-        try:
-            async for chunk in reply:
-                await call.send({"type": "http.response.body", "body": chunk, "more_body": True})
-        except UpstreamError:
-            return  # left unended, the server cuts it: the client asks for the rest again
-        await call.send({"type": "http.response.body", "body": b""})
-
-    try:
-        await run_until_disconnect(call.receive, work)
-    finally:
-        await reply.aclose()
-
-
-# --------------------------------------------------------------------------- conversations
-
-
-async def _create_conversation(visit: _Visit) -> JSONObject:
-    items = _items(visit.body.get("items"))
-    return await visit.state.conversations.create(visit.owner, _metadata(visit), items)
-
-
-async def _get_conversation(visit: _Visit) -> JSONObject:
-    return await visit.state.conversations.get(visit.owner, visit.id)
-
-
-async def _update_conversation(visit: _Visit) -> JSONObject:
-    return await visit.state.conversations.set_metadata(visit.owner, visit.id, _metadata(visit))
-
-
-async def _delete_conversation(visit: _Visit) -> JSONObject:
-    await visit.state.conversations.delete(visit.owner, visit.id)
-    return {"id": visit.id, "object": "conversation.deleted", "deleted": True}
-
-
-async def _list_items(visit: _Visit) -> JSONObject:
-    paging = read_paging(visit.query)
-    return page(await _all_items(visit), paging)
-
-
-async def _add_items(visit: _Visit) -> JSONObject:
-    items = _items(visit.body.get("items"))
-    if not items:
-        raise wrong_type("items", "a list of items")
-    added = await visit.state.conversations.add(visit.owner, visit.id, items)
-    shown = [listed(item, id) for id, item in added.named]
-    return page(shown, Paging(limit=len(shown), is_descending=False))
-
-
-async def _get_item(visit: _Visit) -> JSONObject:
-    for item in await _all_items(visit):
-        if item["id"] == visit.ids[1]:
-            return item
-    raise no_item(visit.ids[1])
-
-
-async def _delete_item(visit: _Visit) -> JSONObject:
-    return await visit.state.conversations.delete_item(visit.owner, visit.id, visit.ids[1])
-
-
-async def _all_items(visit: _Visit) -> list[JSONObject]:
-    pieces = await visit.state.conversations.pieces(visit.owner, visit.id)
-    return [listed(item, id) for piece in pieces for id, item in piece.named]
-
-
-def _items(given: Any) -> list[Any]:
-    if given is None:
-        return []
-    if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
-        raise wrong_type("items", "a list of objects")
-    if len(given) > MAX_ITEMS_AT_ONCE:
-        raise RequestError(
-            f"At most {MAX_ITEMS_AT_ONCE} items can be added at once.", param="items"
-        )
-    return given
-
-
-def _metadata(visit: _Visit) -> JSONObject:
-    metadata = visit.body.get("metadata")
-    if metadata is None:
-        return {}
-    if not isinstance(metadata, dict):
-        raise wrong_type("metadata", "an object")
-    return metadata
-
-
-# --------------------------------------------------------------------------- paths
-
 _ONE = "([^/]+)"
-_ROUTES: Sequence[tuple[re.Pattern[str], Mapping[str, _Handler]]] = tuple(
+_ROUTES: Sequence[tuple[re.Pattern[str], Mapping[str, Handler]]] = tuple(
     (re.compile(path), handlers)
     for path, handlers in (
-        (f"/responses/{_ONE}", {"GET": _get_response, "DELETE": _delete_response}),
-        (f"/responses/{_ONE}/input_items", {"GET": _input_items}),
-        (f"/responses/{_ONE}/cancel", {"POST": _cancel_response}),
-        ("/conversations", {"POST": _create_conversation}),
+        (
+            f"/responses/{_ONE}",
+            {"GET": state_responses.get_response, "DELETE": state_responses.delete_response},
+        ),
+        (f"/responses/{_ONE}/input_items", {"GET": state_responses.list_input_items}),
+        (f"/responses/{_ONE}/cancel", {"POST": state_responses.cancel_response}),
+        ("/conversations", {"POST": state_conversations.create_conversation}),
         (
             f"/conversations/{_ONE}",
             {
-                "GET": _get_conversation,
-                "POST": _update_conversation,
-                "DELETE": _delete_conversation,
+                "GET": state_conversations.get_conversation,
+                "POST": state_conversations.update_conversation,
+                "DELETE": state_conversations.delete_conversation,
             },
         ),
-        (f"/conversations/{_ONE}/items", {"GET": _list_items, "POST": _add_items}),
-        (f"/conversations/{_ONE}/items/{_ONE}", {"GET": _get_item, "DELETE": _delete_item}),
+        (
+            f"/conversations/{_ONE}/items",
+            {"GET": state_conversations.list_items, "POST": state_conversations.add_items},
+        ),
+        (
+            f"/conversations/{_ONE}/items/{_ONE}",
+            {"GET": state_conversations.get_item, "DELETE": state_conversations.delete_item},
+        ),
     )
 )
 
 
-def _find(call: Call) -> tuple[_Handler, Sequence[str]]:
+def _find(call: Call) -> tuple[Handler, Sequence[str]]:
     method = "GET" if call.is_head else call.scope["method"]
     for pattern, handlers in _ROUTES:
         if (match := pattern.fullmatch(call.tail)) is None:

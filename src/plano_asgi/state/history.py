@@ -48,7 +48,7 @@ class History:
         if items is None:
             return None
         head = Head(id=id, items=len(items))
-        return Record(head=head, input=items, response={"id": id, "output": []})
+        return Record(head, items, {"id": id, "output": []})
 
     async def up_to(self, owner: str | None, record: Record) -> list[Piece]:
         """
@@ -62,8 +62,8 @@ class History:
             raise RequestError(
                 f"Response '{record.head.id}' is still in progress.", param="previous_response_id"
             )
-        own = [input_of(record), _output(record)]
-        if record.head.previous is None and record.head.conversation is None:
+        own, head = [input_of(record), _output(record)], record.head
+        if head.previous is None and head.conversation is None:
             return own
         return [*await self.before(owner, record), *own]
 
@@ -106,9 +106,10 @@ class History:
 
 def input_of(record: Record) -> Piece:
     """The items that came with the request of *record*."""
-    return Piece(items=record.input, container=record.head.id, provider=record.head.provider)
+    head = record.head
+    return Piece(record.input, head.id, head.provider)
 
 
 def _output(record: Record) -> Piece:
-    container = f"{record.head.id}:output"
-    return Piece(items=record.output, container=container, provider=record.head.provider)
+    head = record.head
+    return Piece(record.output, f"{head.id}:output", head.provider)

@@ -4,7 +4,8 @@ Listen to an answer, and keep it before the client can see its end.
 An answer that cannot be kept is given all the same: it was paid for. It says ``"store": false``,
 and a whole one ``x-plano-state: lost``, so nobody takes it for one to go on from; the log says why.
 But an answer that belongs to a conversation, or is still being made, is an error then: the next
-turn would go on without it, or nobody could ask for its end.
+turn would go on without it, or nobody could ask for its end. One whose conversation is gone by
+then, or full, is kept by itself, and says ``"conversation": null``.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from plano_asgi._json import JSONObject, dumps, loads
 from plano_asgi.errors import StoreUnavailable
 from plano_asgi.exchange import UNMASKS, Candidate, Exchange, ResponseFilter
 from plano_asgi.passages import StreamEditor, WireEvent
+from plano_asgi.state.doing import doing
 from plano_asgi.state.items import item_ids
 from plano_asgi.state.names import is_id, new_id
 from plano_asgi.state.records import UNFINISHED, Head
 from plano_asgi.state.seen import SeenTexts
+from plano_asgi.state.wish import Wish
 
 KEEPS = UNMASKS + 1
 """The rank behind all others: what is kept is what the client saw."""
@@ -36,25 +39,25 @@ _ENDS = frozenset(f"response.{word}" for word in (*_WHOLE, "failed", "cancelled"
 _log = structlog.get_logger("plano_asgi")
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Asked:
     """What a request said of state, and what it goes on from."""
 
     owner: str | None
-    store: bool
-    previous: str | None = None
-    conversation: str | None = None
+    wish: Wish
+    model: str | None
+    input: bytes = field(repr=False)
+    """The items that came with it, encoded."""
+    items: int
+    """Of everything before it and of its input; so *size*, in bytes."""
+    size: int
+    is_stateless: bool
+    """The upstream was asked to keep nothing."""
     thread: str = ""
     """See ``Head``; "" where it follows nothing."""
     before: int = 0
-    model: str | None = None
-    input: bytes = field(default=b"[]", repr=False)
-    """The items that came with it, encoded."""
-    items: int = 0
-    """Of everything before it and of its input; so *size*, in bytes."""
-    size: int = 0
-    is_stateless: bool = True
-    """The upstream was asked to keep nothing."""
+    is_outside: bool = False
+    """Its conversation was deleted, or filled by others, while the model spoke."""
 
 
 Undo = Callable[[], Awaitable[None]]
@@ -76,13 +79,13 @@ class Keeper(ResponseFilter):
     """
 
     rank = KEEPS
+    _id = ""
+    _is_home = False
+    _undo: Undo | None = None
+    _seen: SeenTexts | None = None
 
     def __init__(self, asked: Asked, keep: Keep, native: Callable[[Candidate], bool]) -> None:
         self._asked, self._keep, self._native = asked, keep, native
-        self._id = ""
-        self._is_home = False
-        self._undo: Undo | None = None
-        self._seen: SeenTexts | None = None
 
     async def on_body(self, body: Any, exchange: Exchange) -> Any:
         """Keep a whole answer."""
@@ -119,7 +122,7 @@ class Keeper(ResponseFilter):
             await self._undo()
 
     def _note(self, event: WireEvent, editor: StreamEditor, exchange: Exchange) -> None:
-        if not self._asked.store:
+        if not self._asked.wish.store:
             return
         if self._seen is None:
             assert exchange.layout is not None  # the stream was decoded by it
@@ -132,13 +135,14 @@ class Keeper(ResponseFilter):
         if not self._id:
             self._is_home = self._is_kept_upstream(response, exchange)
             own = str(response.get("id") or "")
-            self._id = own if self._is_home or not asked.store else new_id("resp")
+            self._id = own if self._is_home or not asked.wish.store else new_id("resp")
         if self._is_home:
             return
         response["id"] = self._id or response.get("id")
-        response |= {"store": asked.store, "previous_response_id": asked.previous}
-        if asked.conversation is not None:
-            response["conversation"] = {"id": asked.conversation}
+        wish = asked.wish
+        response["store"], response["previous_response_id"] = wish.store, wish.previous
+        if wish.conversation is not None:
+            response["conversation"] = {"id": wish.conversation}
 
     def _is_kept_upstream(self, response: JSONObject, exchange: Exchange) -> bool:
         served_by = exchange.served_by
@@ -152,7 +156,7 @@ class Keeper(ResponseFilter):
 
     def _is_to_keep(self, response: JSONObject) -> bool:
         """A failed answer is nothing to go on from; where the upstream has it, it can be asked."""
-        return self._asked.store and (self._is_home or response.get("status") in _WHOLE)
+        return self._asked.wish.store and (self._is_home or response.get("status") in _WHOLE)
 
     def _may_be_resumed(self, response: JSONObject) -> bool:
         """One made in the background goes on when the client leaves: it has to be found then."""
@@ -168,33 +172,35 @@ class Keeper(ResponseFilter):
         await self._put(content, response, exchange)
 
     async def _put(self, content: bytes, response: JSONObject, exchange: Exchange) -> None:
-        head = self._head(content, response, exchange)
-        ids = item_ids(response.get("output") or ())
+        output = response.get("output") or ()
+        head, ids = self._head(content, len(output), exchange), item_ids(output)
         try:
-            with exchange.doing("state", "response", operation="save"):
+            with doing(exchange, "response", "save"):
                 self._undo = await self._keep(self._asked, head, content, ids)
+            if self._asked.is_outside:
+                response["conversation"] = None
             exchange.facts["state_thread"] = head.thread
         except StoreUnavailable as exc:
             is_unfinished = response.get("status") in UNFINISHED
-            if self._asked.conversation is not None or is_unfinished:
+            if self._asked.wish.conversation is not None or is_unfinished:
                 raise
             response["store"] = False
             exchange.response_headers[LOST_HEADER] = "lost"  # a stream's have gone out
             _log.error("state_lost", request_id=exchange.id, error=str(exc))
 
-    def _head(self, content: bytes, response: JSONObject, exchange: Exchange) -> Head:
-        asked, served_by = self._asked, exchange.served_by
-        items = len(response.get("output") or ())
-        return Head(
-            id=self._id,
-            previous=asked.previous,
-            conversation=asked.conversation,
-            thread=asked.thread or self._id,
-            before=asked.before,
-            provider=served_by.provider if served_by else "",
-            model=served_by.model if served_by else "",
-            asked_model=asked.model,
-            is_home=self._is_home,
-            items=asked.items + max(items, 1),  # so that they bound the number of turns, too
-            size=asked.size + len(content),
+    def _head(self, content: bytes, items: int, exchange: Exchange) -> Head:
+        asked, wish = self._asked, self._asked.wish
+        provider, model = exchange.served_by or ("", "")
+        return Head(  # by place: by name it takes four times as long
+            self._id,
+            wish.previous,
+            wish.conversation,
+            asked.thread or self._id,
+            asked.before,
+            provider,
+            model,
+            asked.model,
+            self._is_home,
+            asked.items + (items or 1),  # so that they bound the number of turns, too
+            asked.size + len(content),
         )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-_ID = re.compile(r"[!-.0-~]{1,256}\Z")  # printable and without a slash: it becomes part of a key
+_LONGEST_ID = 256
 _DIGEST_BYTES = 16
 _PREFIXES = {
     "message": "msg",
@@ -29,7 +28,14 @@ def new_id(prefix: str) -> str:
 
 def is_id(value: object) -> bool:
     """Whether *value* can be the id of something kept."""
-    return isinstance(value, str) and _ID.match(value) is not None
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= _LONGEST_ID
+        and value.isascii()
+        and value.isprintable()  # in half the time of a pattern
+        and " " not in value
+        and "/" not in value  # it becomes part of a key
+    )
 
 
 def item_id(item: Any, container: str, index: int) -> str:

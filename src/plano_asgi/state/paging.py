@@ -38,9 +38,22 @@ def read_paging(query: Mapping[str, str]) -> Paging:
     return Paging(limit=int(limit), after=query.get("after"), is_descending=order == "desc")
 
 
+def read_flag(query: Mapping[str, str], name: str) -> bool:
+    """
+    Read a parameter that is ``true`` or ``false``, which is also what it is by default.
+
+    Raises:
+        RequestError: It is something else.
+    """
+    given = query.get(name, "false")
+    if given not in ("true", "false"):
+        raise RequestError(f"'{name}' must be true or false.", param=name)
+    return given == "true"
+
+
 def page(items: Sequence[JSONObject], paging: Paging) -> JSONObject:
     """
-    One page of *items*, given oldest first, each with an ``id``.
+    One page of *items*, given oldest first, each with an ``id`` of its own.
 
     Raises:
         RequestError: None of them has the id ``after``.

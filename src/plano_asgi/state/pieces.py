@@ -9,7 +9,7 @@ from typing import Any
 from plano_asgi.state.names import named
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Piece:
     """Some items in their order. *provider* made those that a model made."""
 

@@ -20,7 +20,7 @@ class Head(NamedTuple):
 
     *previous* is the response it follows, or *conversation* the conversation, of which it saw the
     batches before number *before*. *items* and *size* (bytes) count it and everything it follows.
-    Defaults are what is not kept.
+    Kept by place: what another version adds stands at the end, with a default.
     """
 
     id: str
@@ -46,9 +46,10 @@ class Head(NamedTuple):
 
 
 _FIELDS = Head._fields
+_DEFAULTS = Head(id="")
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Record:
     """A kept response. *response* is its body as the client has seen it."""
 
@@ -89,13 +90,12 @@ class Records:
             return None
         if self._shelf.is_ageing(value):
             await self._shelf.refresh(key)
-        return Record(head=_head(value["head"]), input=value["input"], response=value["response"])
+        return Record(_head(value["head"]), value["input"], value["response"])
 
     def put(self, owner: str | None, head: Head, input: bytes, response: bytes) -> Awaitable[None]:
         """Keep a response; *input* and *response* are encoded JSON, a list and an object."""
-        fields = {name: value for name, value in zip(_FIELDS, head, strict=True) if value}
-        known = dumps({"kept_at": self._shelf.timer(), "head": fields})[:-1]
-        plain = b'%b,"input":%b,"response":%b}' % (known, input, response)
+        known = dumps({"kept_at": self._shelf.timer(), "head": tuple(head)})[:-1]
+        plain = b"".join((known, b',"input":', input, b',"response":', response, b"}"))
         return self._shelf.put(response_key(owner, head.id), plain)
 
     async def finish(self, owner: str | None, record: Record, response: JSONObject) -> None:
@@ -107,9 +107,12 @@ class Records:
         return is_id(id) and await self._shelf.store.delete(response_key(owner, id))
 
 
-def _head(fields: JSONObject) -> Head:
-    """The head in *fields*; another version may have kept more of them, or fewer."""
-    try:
-        return Head(**fields)
-    except TypeError:
-        return Head(**{name: fields[name] for name in _FIELDS if name in fields})
+def _head(fields: JSONObject | list[Any]) -> Head:
+    """
+    The head with *fields*, by place or by name; another version may have kept more, or fewer.
+    """
+    if isinstance(fields, dict):
+        return Head._make(map(fields.get, _FIELDS, _DEFAULTS))
+    if len(fields) != len(_FIELDS):
+        fields = [*fields, *_DEFAULTS[len(fields) :]][: len(_FIELDS)]
+    return Head._make(fields)

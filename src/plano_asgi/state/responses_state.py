@@ -23,6 +23,7 @@ from plano_asgi.exchange import EARLIER_KEY, Candidate, Exchange, Route
 from plano_asgi.identities import identity_name
 from plano_asgi.state.compaction import Compactor
 from plano_asgi.state.conversations import Conversations
+from plano_asgi.state.doing import doing
 from plano_asgi.state.history import Earlier, History, input_of
 from plano_asgi.state.items import input_items, is_packed, item_ids, kinds_of, replayed
 from plano_asgi.state.keeper import Asked, Keeper
@@ -206,29 +207,20 @@ class ResponsesState:
     async def _go_on(self, exchange: Exchange, wish: Wish, owner: str | None) -> Asked:
         new = input_items(exchange.body.get("input"))
         if not wish.has_past and refers(new):
-            with exchange.doing("state", "items", operation="load"):
+            with doing(exchange, "items", "load"):
                 new = await self._referred(exchange, owner, new)
             exchange.replace_body({**exchange.body, "input": new})
         content = dumps(new) if wish.store else b"[]"
-        asked = Asked(
-            owner=owner,
-            store=wish.store,
-            previous=wish.previous,
-            conversation=wish.conversation,
-            model=exchange.model,
-            input=content,
-            items=len(new),
-            size=len(content),
-            is_stateless=self._native is None,
-        )
+        is_stateless = self._native is None
+        asked = Asked(owner, wish, exchange.model, content, len(new), len(content), is_stateless)
         if wish.previous is not None:
-            with exchange.doing("state", "response", operation="load"):
+            with doing(exchange, "response", "load"):
                 await self._after_response(exchange, asked, wish.previous, new)
         elif wish.conversation is not None:
-            with exchange.doing("state", "conversation", operation="load"):
+            with doing(exchange, "conversation", "load"):
                 await self._in_conversation(exchange, asked, wish.conversation, new)
-        elif asked.is_stateless:
-            exchange.replace_body(without_state(exchange.body))
+        elif is_stateless:
+            exchange.replace_body(without_state(exchange.body.copy()))
         return asked
 
     async def _after_response(
@@ -241,7 +233,8 @@ class ResponsesState:
         asked.thread = exchange.facts["state_thread"] = head.thread or previous
         asked.items += head.items
         asked.size += head.size
-        if (pin := self._pin(head, exchange.model)) is not None:
+        pin = self._pin(head, exchange.model) if head.is_home else None
+        if pin is not None:
             exchange.state[PIN_KEY] = pin
             if exchange.operation in _BESIDE:
                 exchange.route = pin
@@ -263,7 +256,7 @@ class ResponsesState:
         asked.items += extent.items
         asked.size += extent.size
         self._check(exchange, asked, "conversation")
-        pieces = await self.conversations.first(asked.owner, id, extent.batches)
+        pieces = await self.conversations.first(asked.owner, id, extent.batches, extent.gaps)
         await self._merge(exchange, asked, pieces, new)
 
     def _check(self, exchange: Exchange, asked: Asked, param: str) -> None:
@@ -272,10 +265,8 @@ class ResponsesState:
             self._history.check(asked.items, asked.size, param)
 
     def _pin(self, head: Head, model: str | None) -> Route | None:
-        """Where a request for *model* goes on from *head* at the upstream that keeps it."""
-        home = head.home
-        if home is None:
-            return None
+        """Where a request for *model* goes on from *head*, at the upstream that keeps that."""
+        home = Candidate(provider=head.provider, model=head.model)
         if model == head.asked_model or model is None:
             candidates: tuple[Candidate, ...] = (home,)
         else:
@@ -319,7 +310,7 @@ class ResponsesState:
             new = await self._references.resolved(
                 asked.owner, new, before=pieces, makers=makers, are_native=False
             )
-            asked.input = dumps(new) if asked.store else b"[]"
+            asked.input = dumps(new) if asked.wish.store else b"[]"
             items = [*before, *new]
             kinds = kinds_of(items)
         if "reasoning" in kinds:

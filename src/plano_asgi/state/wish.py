@@ -48,8 +48,7 @@ def read_wish(body: JSONObject) -> Wish:
 
 def with_input(body: JSONObject, items: list[Any]) -> JSONObject:
     """*body* with *items* for its input and no other past."""
-    merged = body.copy()
-    merged["input"] = items
+    merged = {**body, "input": items}
     merged.pop("previous_response_id", None)
     merged.pop("conversation", None)
     return merged
@@ -57,7 +56,8 @@ def with_input(body: JSONObject, items: list[Any]) -> JSONObject:
 
 def without_state(body: JSONObject) -> JSONObject:
     """
-    *body* for an upstream that is to keep nothing, and to hand out the proof of its reasoning.
+    *body* for an upstream that is to keep nothing, and to hand out the proof of its reasoning;
+    changed in place.
 
     Raises:
         RequestError: It is to run in the background, which nobody can do without keeping it.
@@ -72,4 +72,5 @@ def without_state(body: JSONObject) -> JSONObject:
     wanted = include if isinstance(include, list) else []
     if _ENCRYPTED not in wanted:  # providers leave it out for models that would refuse it
         wanted = [*wanted, _ENCRYPTED]
-    return {**body, "store": False, "include": wanted}
+    body["store"], body["include"] = False, wanted
+    return body

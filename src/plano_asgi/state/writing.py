@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 
-from plano_asgi._json import loads
+from plano_asgi._json import dumps, loads
 from plano_asgi.errors import NotFound
 from plano_asgi.state.conversations import Conversations
 from plano_asgi.state.keeper import Asked, Undo
 from plano_asgi.state.names import is_id, item_key, response_key
+from plano_asgi.state.pieces import Piece
 from plano_asgi.state.records import Head, Records
 from plano_asgi.state.references import References
 from plano_asgi.state.shelf import Shelf
@@ -24,40 +25,63 @@ class Writer:
     def __init__(
         self, shelf: Shelf, records: Records, references: References, conversations: Conversations
     ) -> None:
-        self._shelf, self._records = shelf, records
-        self._references, self._conversations = references, conversations
+        self.shelf, self.conversations = shelf, conversations
+        self._records, self._references = records, references
 
     async def keep(self, asked: Asked, head: Head, content: bytes, items: Sequence[str]) -> Undo:
         """
-        Keep an answer: by itself first, then in its conversation. See ``Keep``.
+        Keep an answer: by itself first, then in its conversation, which may be gone or full by
+        then; ``asked.is_outside`` says so. See ``Keep``.
 
         Raises:
             StoreUnavailable: It cannot be kept. What was written of it is taken back, also from a
                 store that is being left alone for this very failure.
         """
-        owner, conversation, shelf = asked.owner, asked.conversation, self._shelf
-        steps: list[Step] = [partial(shelf.direct_delete, response_key(owner, head.id))]
-
-        async def undo() -> None:
-            await shelf.take_back(steps, response=head.id)
-
-        is_begun = False
+        owner, conversation = asked.owner, asked.wish.conversation
+        written = _Written(self, owner, head)
         try:
             await self._records.put(owner, head, asked.input, content)
-            is_begun = True
-            steps += [
-                partial(shelf.direct_delete, item_key(owner, id)) for id in items if is_id(id)
-            ]
+            written.items = items
             await self._references.note(owner, head.id, items)
             if conversation is not None:
                 said = [*loads(asked.input), *loads(content)["output"]]
-                with suppress(NotFound):  # it was deleted while the model spoke
-                    added = await self._conversations.add(
+                try:
+                    written.added = await self.conversations.add(
                         owner, conversation, said, provider=head.provider, is_paid_for=True
                     )
-                    steps.append(partial(self._conversations.take_back, owner, conversation, added))
+                except NotFound:  # it was deleted while the model spoke, or filled by others
+                    asked.is_outside = True
+                    alone = dumps({**loads(content), "conversation": None})
+                    await self._records.put(owner, head, asked.input, alone)
         except BaseException as exc:
-            if is_begun or not isinstance(exc, StoreResting):  # else nobody was asked
-                await undo()
+            # A store that was left alone from the start was not asked.
+            if written.items is not None or not isinstance(exc, StoreResting):
+                await written()
             raise
-        return undo
+        return written
+
+
+@dataclass(slots=True)
+class _Written:
+    """
+    What there may be of an answer by now; called, it takes that back.
+
+    ``items``: the ids that are noted, or being noted. ``added``: what its conversation has got.
+    """
+
+    writer: Writer
+    owner: str | None
+    head: Head
+    items: Sequence[str] | None = None
+    added: Piece | None = None
+
+    async def __call__(self) -> None:
+        owner, head, shelf = self.owner, self.head, self.writer.shelf
+        keys = [item_key(owner, id) for id in self.items or () if is_id(id)]
+        steps: list[Step] = [
+            partial(shelf.direct_delete, key) for key in (response_key(owner, head.id), *keys)
+        ]
+        if self.added is not None and head.conversation is not None:
+            conversations = self.writer.conversations
+            steps.append(partial(conversations.take_back, owner, head.conversation, self.added))
+        await shelf.take_back(steps, response=head.id)

@@ -51,9 +51,15 @@ class LocalStore:
     async def get(self, key: str, /) -> bytes | None:
         """See ``Store``."""
         check_key(key)
-        with self._lock:
-            entry = self._living(key)
-        return None if entry is None else entry[0]
+        entries = self._entries
+        with self._lock:  # what ``_living`` does, whose call would be a quarter of it
+            if (entry := entries.get(key)) is None:
+                return None
+            if entry[1] <= self._timer():
+                self._drop(key)
+                return None
+            entries.move_to_end(key)
+            return entry[0]
 
     async def get_many(self, keys: Sequence[str], /) -> list[bytes | None]:
         """See ``BulkStore``."""
@@ -148,10 +154,11 @@ class LocalStore:
         entries = self._entries
         if (old := entries.get(key)) is None:
             self._bytes += _ENTRY_BYTES + len(key) + len(value)
+            entries[key] = value, until
         else:
             self._bytes += len(value) - len(old[0])
-        entries[key] = value, until
-        entries.move_to_end(key)
+            entries[key] = value, until
+            entries.move_to_end(key)
         while len(entries) > self._max_entries or self._bytes > self._max_bytes:
             self._drop(next(iter(entries)))
 

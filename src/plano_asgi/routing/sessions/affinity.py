@@ -115,8 +115,10 @@ class Sessions:
                 await self._find(exchange, turn)
             if turn.is_undecided and turn.joins:
                 self._stay_undecided(exchange, turn)
-        if turn.budget is not None and turn.joins:
-            await self._weigh(exchange, turn, turn.budget)
+        if turn.budget is not None and turn.joins and self._weigh(exchange, turn, turn.budget):
+            await self._reserve(exchange, turn, turn.budget)
+        if turn.weighed is not None and not turn.weighed.is_allowed:
+            self._stay(exchange, turn)
         turn.tell(exchange)
         return turn.route
 
@@ -152,14 +154,7 @@ class Sessions:
         ttl_s = options.ttl_s
         if not session.is_explicit and options.implicit_ttl_s is not None:
             ttl_s = options.implicit_ttl_s
-        return Turn(
-            session=session,
-            mode=mode,
-            ttl_s=ttl_s,
-            started=self._timer(),
-            open=self._records.open,
-            budget=budget,
-        )
+        return Turn(session, mode, ttl_s, self._timer(), self._records.open, budget)
 
     def _session(self, exchange: Exchange, mode: Mode) -> Session | None:
         headers, options = exchange.headers, self._options
@@ -254,17 +249,14 @@ class Sessions:
 
     # ------------------------------------------------------------------ the budget
 
-    async def _weigh(self, exchange: Exchange, turn: Turn, budget: RoutingBudget) -> None:
+    def _weigh(self, exchange: Exchange, turn: Turn, budget: RoutingBudget) -> bool:
         """
-        Stay where the budget does not allow a switch; reserve what one costs. What a turn adds to
-        the baseline is added at its end.
+        Ask the budget; whether a switch has a cost that is to be reserved. What a turn adds to the
+        baseline is added at its end.
         """
         assert turn.seen is not None  # it joins that
         turn.weighed = self._weighed(exchange, turn, turn.seen, budget)
-        if turn.weighed.charged_usd:
-            await self._reserve(exchange, turn, budget)
-        if turn.weighed is not None and not turn.weighed.is_allowed:
-            self._stay(exchange, turn, turn.seen, budget)
+        return turn.weighed.charged_usd > 0
 
     async def _reserve(self, exchange: Exchange, turn: Turn, budget: RoutingBudget) -> None:
         """Weigh once more, with the record in hand, and take the money out of it."""
@@ -296,11 +288,11 @@ class Sessions:
             now=turn.started,
         )
 
-    def _stay(
-        self, exchange: Exchange, turn: Turn, binding: Binding, budget: RoutingBudget
-    ) -> None:
+    def _stay(self, exchange: Exchange, turn: Turn) -> None:
+        """The budget does not allow the switch."""
+        assert turn.seen is not None  # it joins that
         refused, name = turn.route.candidates, turn.route_name
-        if budget.record_counterfactual:
+        if turn.budget is not None and turn.budget.record_counterfactual:
             turn.counterfactual = f"{refused[0].name} ({name})" if name else refused[0].name
         reason = "session kept: over its switch budget"
-        self._stand_by(exchange, turn, binding, reason, *refused)
+        self._stand_by(exchange, turn, turn.seen, reason, *refused)

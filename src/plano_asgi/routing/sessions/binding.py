@@ -68,24 +68,25 @@ class Binding:
             self.history.remove(min(self.history, key=lambda visit: visit.last_used))
 
     def copy(self) -> Binding:
-        """Another one that says the same. In a third of the time of reading it again."""
-        return Binding(
-            anchor_model=self.anchor_model,
-            default_model=self.default_model,
-            requested_model=self.requested_model,
-            episode=self.episode,
-            last_used=self.last_used,
-            route_name=self.route_name,
-            prefix_hash=self.prefix_hash,
-            cached_tokens=self.cached_tokens,
-            baseline_usd=self.baseline_usd,
-            switch_spend_usd=self.switch_spend_usd,
-            switches=self.switches,
-            session_cost_usd=self.session_cost_usd,
-            fallbacks=self.fallbacks,
-            history=self.history.copy(),
-            opened_by=self.opened_by,
-        )
+        """Another one that says the same."""
+        # Field by field: a call with as many names takes seven times as long.
+        copy = object.__new__(Binding)
+        copy.anchor_model = self.anchor_model
+        copy.default_model = self.default_model
+        copy.requested_model = self.requested_model
+        copy.episode = self.episode
+        copy.last_used = self.last_used
+        copy.route_name = self.route_name
+        copy.prefix_hash = self.prefix_hash
+        copy.cached_tokens = self.cached_tokens
+        copy.baseline_usd = self.baseline_usd
+        copy.switch_spend_usd = self.switch_spend_usd
+        copy.switches = self.switches
+        copy.session_cost_usd = self.session_cost_usd
+        copy.fallbacks = self.fallbacks
+        copy.history = self.history.copy()
+        copy.opened_by = self.opened_by
+        return copy
 
     def visit(self, model: Candidate) -> Visit | None:
         """The last one of *model*."""
@@ -111,23 +112,26 @@ def encode(binding: Binding) -> bytes:
         "last_used": binding.last_used,
         "cached_tokens": binding.cached_tokens,
         "baseline_usd": binding.baseline_usd,
-        "switch_spend_usd": binding.switch_spend_usd,
-        "switches": binding.switches,
         "session_cost_usd": binding.session_cost_usd,
         "requested_model": binding.requested_model,
-        "anchor_model": _pair(binding.anchor_model),
-        "default_model": _pair(binding.default_model),
+        "anchor_model": tuple(binding.anchor_model),
     }
+    if binding.default_model != binding.anchor_model:
+        written["default_model"] = tuple(binding.default_model)
+    if binding.switches:
+        written["switches"] = binding.switches
+    if binding.switch_spend_usd:
+        written["switch_spend_usd"] = binding.switch_spend_usd
     if binding.route_name is not None:
         written["route_name"] = binding.route_name
     if binding.prefix_hash is not None:
         written["prefix_hash"] = binding.prefix_hash
     if binding.fallbacks:
-        written["fallbacks"] = [_pair(candidate) for candidate in binding.fallbacks]
+        written["fallbacks"] = list(map(tuple, binding.fallbacks))
     if binding.history:
         written["history"] = [
-            (visit.model.provider, visit.model.model, visit.last_used, visit.cached_tokens)
-            for visit in binding.history
+            (*model, last_used, cached_tokens)
+            for model, last_used, cached_tokens in binding.history
         ]
     if binding.opened_by:
         written["opened_by"] = binding.opened_by
@@ -170,10 +174,6 @@ def _binding(read: JSONObject) -> Binding:
     if not _NUMERIC.issuperset(map(type, _NUMBERS(binding))):
         raise TypeError("not a number")
     return binding
-
-
-def _pair(candidate: Candidate) -> tuple[str, str]:
-    return candidate.provider, candidate.model
 
 
 @lru_cache(maxsize=1024)

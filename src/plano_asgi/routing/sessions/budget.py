@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 import structlog
 
@@ -56,7 +56,8 @@ class RoutingBudget:
             raise ConfigurationError("routing_budget: cache_read_discount is 0 to 1")
 
 
-class Weighed(NamedTuple):
+@dataclass(slots=True)
+class Weighed:
     """
     What a budget says to one warm turn's candidate.
 
@@ -112,11 +113,11 @@ def weigh(
     saved = 0.0 if default is None else turn_baseline(context_tokens, default, discount=discount)
     anchor = binding.anchor_model
     if candidate == anchor:
-        return Weighed(is_allowed=True, why="same_anchor", baseline_usd=saved)
+        return Weighed(True, "same_anchor", saved)
     there = prices(candidate.provider, candidate.model)
     here = prices(anchor.provider, anchor.model)
     if there is None or here is None:
-        return Weighed(is_allowed=True, why="no_pricing", baseline_usd=saved)
+        return Weighed(True, "no_pricing", saved)
     warm = min(_warm_tokens(binding, candidate, warmths, now), context_tokens)
     cost = switch_cost(context_tokens, warm, anchor=here, candidate=there, discount=discount)
     ceiling = budget.max_switch_spend_pct / 100 * (binding.baseline_usd + saved)

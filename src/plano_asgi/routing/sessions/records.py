@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import TypeVar
+from functools import lru_cache
+from typing import TypeAlias, TypeVar
 
 import structlog
 
@@ -25,8 +26,31 @@ T = TypeVar("T")
 
 _DEFAULT_DISCOUNT = 0.1
 _MARK_BYTES = 8
+_MAX_READ = 2048
 
 _log = structlog.get_logger("plano_asgi")
+
+
+_Read: TypeAlias = tuple[bytes | None, Binding | None]
+
+
+class _Held:
+    """
+    One record as it was read or written last: in bytes, and as what these say. Whoever gets that
+    changes a copy.
+    """
+
+    __slots__ = ("last",)
+
+    def __init__(self, _key: str) -> None:
+        self.last: _Read = (None, None)
+
+    def read(self, raw: bytes | None) -> Binding | None:
+        """What *raw* says."""
+        last = self.last  # another thread may put another one there
+        if last[0] != raw:
+            last = self.last = (raw, decode(raw))
+        return last[1]
 
 
 class Records:
@@ -36,20 +60,30 @@ class Records:
     Args:
         prices: Of models, for what a session has cost.
         timer: Unix seconds.
+        max_read: Records that are also held as they were read or written last, so that the same
+            bytes are not read again.
     """
 
-    def __init__(self, store: Store, *, prices: Pricing, timer: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        prices: Pricing,
+        timer: Callable[[], float],
+        max_read: int = _MAX_READ,
+    ) -> None:
         self._store, self._prices, self._timer = store, prices, timer
+        self._held = lru_cache(max_read)(_Held)
 
     async def find(self, exchange: Exchange, turn: Turn) -> None:
-        """Read the record of *turn* into ``turn.seen``."""
+        """Read the record of *turn* into ``turn.seen``, which nobody may change."""
+        key = turn.session.key
         try:
-            turn.raw = await self._store.get(turn.session.key)
+            turn.seen = self._held(key).read(await self._store.get(key))
             turn.is_lost = False
         except StoreUnavailable:
-            turn.raw = None
+            turn.seen = None
             _lost(exchange, turn)
-        turn.seen = decode(turn.raw)
 
     async def change(
         self,
@@ -58,7 +92,7 @@ class Records:
         change: Callable[[Binding | None], tuple[Binding | None, T]],
     ) -> T | None:
         """
-        Change the record atomically; ``turn.raw`` is the new one.
+        Change the record atomically.
 
         Args:
             change: Gets the record, to be changed in place, and returns the new one (``None``:
@@ -68,20 +102,20 @@ class Records:
             The result; ``None`` where the store does not answer.
         """
 
-        def rewritten(raw: bytes | None) -> tuple[bytes | None, tuple[bytes | None, T]]:
-            if raw is not None and raw == turn.raw and turn.seen is not None:
-                binding, result = change(turn.seen.copy())
-            else:
-                binding, result = change(decode(raw))
+        key = turn.session.key
+        held = self._held(key)
+
+        def rewritten(raw: bytes | None) -> tuple[bytes | None, tuple[_Read, T]]:
+            found = held.read(raw)
+            binding, result = change(None if found is None else found.copy())
             written = None if binding is None else encode(binding)
-            return written, (written, result)
+            return written, ((written, binding), result)
 
         try:
-            done = await self._store.update(turn.session.key, rewritten, ttl_s=turn.ttl_s)
+            held.last, result = await self._store.update(key, rewritten, ttl_s=turn.ttl_s)
         except StoreUnavailable:
             _lost(exchange, turn)
             return None
-        turn.raw, result = done
         return result
 
     async def open(self, exchange: Exchange, turn: Turn, model: Candidate) -> None:
@@ -109,11 +143,12 @@ class Records:
         usage, cost = exchange.usage, 0.0
         if usage is not None and (rates := self._prices(model.provider, model.model)) is not None:
             discount = turn.budget.cache_read_discount if turn.budget else _DEFAULT_DISCOUNT
-            cost = sum(request_cost(usage, rates, discount=discount))
+            asking, answering = request_cost(usage, rates, discount=discount)
+            cost = asking + answering
         tokens = usage.input_tokens if usage is not None else 0
         if not tokens and turn.mode == "gate":
             tokens = prompt_tokens(exchange)
-        answered = Answered(model=model, cached_tokens=tokens, cost_usd=cost, now=self._timer())
+        answered = Answered(model, tokens, cost, self._timer())
         await self.change(exchange, turn, lambda found: (settled(found, turn, answered), True))
 
     async def release(self, exchange: Exchange, turn: Turn) -> None:

@@ -23,7 +23,7 @@ MAX_FALLBACKS = 8
 _LONGEST_LANE = 256  # characters
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Answered:
     """
     How a turn ended well.
@@ -57,7 +57,7 @@ def settled(found: Binding | None, turn: Turn, answered: Answered) -> Binding:
     weighed = turn.weighed
     if weighed is not None and found is not None and _is_of(turn, found):
         found.baseline_usd += weighed.baseline_usd
-        if binding is None and not turn.is_open:
+        if weighed.charged_usd and binding is None and not turn.is_open:
             _refund(found, weighed.charged_usd)  # it failed over to where it came from
     if binding is None:
         assert found is not None  # else the turn led

@@ -25,7 +25,7 @@ Skipped: TypeAlias = Literal["pinned", "not_user_turn"]
 _NOWHERE = Route(candidates=())
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class SessionDecision:
     """
     What a session made of one request. Figures of money are those at the decision.
@@ -59,15 +59,15 @@ class SessionDecision:
         return 100 * self.switch_spend_usd / self.baseline_usd if self.baseline_usd else 0.0
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Turn:
     """
     One request's way through a session.
 
-    ``seen`` is the record as this turn found it, with what the turn added, and ``raw`` the same as
-    the store has it; ``joins``: it goes on with that record's episode. ``mark`` is written into a
-    record that the turn opened, ``before`` is what that was then; ``is_open``: the store has it.
-    ``is_undecided``: whoever decides has failed, and nothing of the turn is kept.
+    ``seen`` is the record as this turn found it, with what the turn added, and not to be changed;
+    ``joins``: it goes on with that record's episode. ``mark`` is written into a record that the
+    turn opened, ``before`` is what that was then; ``is_open``: the store has it. ``is_undecided``:
+    whoever decides has failed, and nothing of the turn is kept.
     """
 
     session: Session
@@ -78,7 +78,6 @@ class Turn:
     """Keeps where this turn takes its session, now that the candidate is answering."""
     budget: RoutingBudget | None = None
     seen: Binding | None = None
-    raw: bytes | None = None
     joins: bool = False
     mark: str = ""
     before: Binding | None = None
@@ -98,19 +97,17 @@ class Turn:
 
     def tell(self, exchange: Exchange) -> None:
         """Put the decision on *exchange*, and the turn for its finalizer."""
-        seen, model = self.seen, self.route.candidates[0]
+        seen, model, session = self.seen, self.route.candidates[0], self.session
         told = exchange.state[SESSION_KEY] = SessionDecision(
-            session_id=self.session.id,
-            is_explicit=self.session.is_explicit,
-            model=model,
-            route_name=self.route_name,
-            store="error" if self.is_lost else "miss" if seen is None else "hit",
-            pinned=self.joins,
-            skipped=self.skipped,
-            has_budget=self.budget is not None,
-            weighed=self.weighed,
-            counterfactual=self.counterfactual,
+            session.id,
+            session.is_explicit,
+            model,
+            self.route_name,
+            "error" if self.is_lost else "miss" if seen is None else "hit",
+            self.joins,
         )
+        told.skipped, told.has_budget = self.skipped, self.budget is not None
+        told.weighed, told.counterfactual = self.weighed, self.counterfactual
         if seen is not None:
             told.idle_s = max(0.0, self.started - seen.last_used)
             told.total_cost_usd = seen.session_cost_usd
