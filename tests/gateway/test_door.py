@@ -15,6 +15,7 @@ from memory_transport import answer
 from plano_asgi.config import Model
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.gateway import ApiKeys, Limits
+from plano_asgi.telemetry import Outcome, Telemetry
 
 pytestmark = pytest.mark.anyio
 
@@ -387,3 +388,13 @@ async def test_the_exchange_is_in_the_scope() -> None:
 
     await drive(around, CHAT, BODY)
     assert scopes[0]["plano"].served_by.model == "gpt-4o"
+
+
+async def test_a_refusal_at_the_door_has_the_id_that_telemetry_tells() -> None:
+    """Whoever looks for it finds it by the header."""
+    outcomes: list[Outcome] = []
+    telemetry = Telemetry(signals=False, on_outcome=[outcomes.append])
+    plano, _ = gateway(auth=ApiKeys({"alice": "key-of-alice"}), telemetry=telemetry)
+    refused = await drive(plano, CHAT, BODY)
+    assert refused.status == 401
+    assert refused.headers["x-request-id"] == outcomes[0].exchange.id

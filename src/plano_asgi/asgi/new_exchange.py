@@ -1,4 +1,4 @@
-"""The exchange of a request that has just come in, for whoever is the first to see it."""
+"""The exchange of a request: the one it has already, or a new one by whoever sees it first."""
 
 from __future__ import annotations
 
@@ -9,8 +9,20 @@ from plano_asgi.asgi.request import request_id_of
 from plano_asgi.asgi.respond import request_headers
 from plano_asgi.conversation import ChatRequest
 from plano_asgi.errors import RequestError
-from plano_asgi.exchange import Exchange
+from plano_asgi.exchange import SCOPE_KEY, Exchange
 from plano_asgi.wire import DIALECTS
+
+
+def exchange_of(scope: Scope) -> Exchange | None:
+    """The one that somebody further out has made of this very request, and is not over."""
+    found = scope.get(SCOPE_KEY)
+    if (
+        isinstance(found, Exchange)
+        and found.path == scope["path"]
+        and found.timings.ended is None  # else of an earlier request on the same scope
+    ):
+        return found
+    return None
 
 
 def new_exchange(known: KnownPath, scope: Scope) -> Exchange:

@@ -15,6 +15,7 @@ from plano_asgi._json import JSONObject
 from plano_asgi.asgi.body import BODY_TIMEOUT_S, MAX_BODY_BYTES, ClientDisconnected, read_body
 from plano_asgi.asgi.disconnect import run_until_disconnect
 from plano_asgi.asgi.lifespan import serve_lifespan
+from plano_asgi.asgi.new_exchange import exchange_of
 from plano_asgi.asgi.request import request_id_of, unexpected
 from plano_asgi.asgi.respond import encode_headers, request_headers
 from plano_asgi.asgi.tap import MAX_FILTERED_BYTES, TapLimits
@@ -243,7 +244,7 @@ class Gateway:
         await self._transports.aclose()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = request_headers(scope)
+        headers, watched = request_headers(scope), exchange_of(scope)
         found = match(scope["path"], scope.get("root_path", ""))
         endpoint, tail = found if found else (None, "")
         dialect = error_dialect(headers)
@@ -255,7 +256,7 @@ class Gateway:
             raw_send=send,
             headers=headers,
             dialect=dialect,
-            id=request_id_of(headers),
+            id=request_id_of(headers) if watched is None else watched.id,
             tail=tail,
         )
         try:
@@ -361,8 +362,8 @@ class Gateway:
 
     async def _refuse(self, call: Call, error: PlanoError) -> None:
         """Answer *error*; past the start, leave the response unended: the server cuts it."""
-        watched = call.scope.get(SCOPE_KEY)
-        if isinstance(watched, Exchange) and watched.error is None:
+        watched = exchange_of(call.scope)
+        if watched is not None and watched.error is None:
             watched.error = error
         if not call.started:
             with suppress(ClientDisconnected):

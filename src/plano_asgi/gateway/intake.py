@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.types import Scope
 
 from plano_asgi.asgi.known_paths import KNOWN_PATHS, KnownPath
-from plano_asgi.exchange import SCOPE_KEY, Exchange
+from plano_asgi.asgi.new_exchange import exchange_of
+from plano_asgi.exchange import Exchange
 from plano_asgi.gateway.call import Call
 from plano_asgi.gateway.paths import Endpoint, match
 from plano_asgi.gateway.relay import is_form
@@ -24,12 +25,10 @@ def shared_exchange(call: Call, endpoint: Endpoint) -> Exchange | None:
     A body of another API's shape is about to be rewritten: from here on the path's own layout
     tells where texts stand.
     """
-    found = call.scope.get(SCOPE_KEY)
+    found = exchange_of(call.scope)
     known = KNOWN_PATHS[endpoint.path]
     if (
-        not isinstance(found, Exchange)
-        or found.timings.ended is not None  # of an earlier request on the same scope
-        or found.path != call.scope["path"]
+        found is None
         or (found.dialect, found.operation) != (call.dialect.name, known.operation)
         or (found.is_read and is_form(call.headers.get("content-type", "")))
     ):

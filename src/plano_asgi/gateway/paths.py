@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 Kind = Literal["chat", "decision", "relay", "models", "count_tokens", "state", "root"]
@@ -58,6 +59,7 @@ _DECISIONS = {
 }
 """Below ``/routing``: where the request would go, and no model asked."""
 _MODELS = _BY_PATH["/models"]
+_MAX_PATHS = 256  # remembered
 
 
 def below_root(path: str, root_path: str) -> str:
@@ -66,6 +68,7 @@ def below_root(path: str, root_path: str) -> str:
     return rest if path.startswith(root_path) and rest[:1] in ("", "/") else path
 
 
+@lru_cache(_MAX_PATHS)
 def match(path: str, root_path: str) -> tuple[Endpoint, str] | None:
     """
     The endpoint that *path* means, and what follows it (a model id, the path of kept state, or

@@ -21,7 +21,7 @@ from plano_asgi._json import dumps
 from plano_asgi.asgi.body import BODY_TIMEOUT_S, MAX_BODY_BYTES, ClientDisconnected, read_body
 from plano_asgi.asgi.disconnect import run_until_disconnect
 from plano_asgi.asgi.known_paths import KnownPath, request_layout
-from plano_asgi.asgi.new_exchange import new_exchange
+from plano_asgi.asgi.new_exchange import exchange_of, new_exchange
 from plano_asgi.asgi.replay import Replay, with_length
 from plano_asgi.asgi.request import has_packed_reasoning, unexpected
 from plano_asgi.asgi.tap import MAX_FILTERED_BYTES, TapLimits, close_filters
@@ -238,15 +238,10 @@ async def _first_of_other(scope: Scope, receive: Receive) -> _Peeked | None:
 
 
 def _shared(scope: Scope, known: KnownPath) -> Exchange | None:
-    found = scope.get(SCOPE_KEY)
-    if (
-        isinstance(found, Exchange)
-        and found.path == scope["path"]
-        and (found.dialect, found.operation) == (known.dialect, known.operation)
-        and found.timings.ended is None
-    ):
-        return found
-    return None
+    found = exchange_of(scope)
+    if found is None or (found.dialect, found.operation) != (known.dialect, known.operation):
+        return None
+    return found
 
 
 def _voice(known: KnownPath, exchange: Exchange) -> Voice:

@@ -16,9 +16,9 @@ from opentelemetry.trace import get_current_span
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from plano_asgi.asgi.known_paths import KnownPath
-from plano_asgi.asgi.new_exchange import new_exchange
+from plano_asgi.asgi.new_exchange import exchange_of, new_exchange
 from plano_asgi.asgi.request import trace_of
-from plano_asgi.exchange import SCOPE_KEY, Exchange
+from plano_asgi.exchange import Exchange
 from plano_asgi.telemetry.spans import error_word, set_error
 from plano_asgi.telemetry.telemetry import Telemetry
 from plano_asgi.telemetry.watch import Watch
@@ -62,7 +62,7 @@ class Watched:
             await self.app(scope, receive, send)
             return
         known = self._find(scope) if scope["method"] in _METHODS else None
-        shared = _shared(scope)
+        shared = exchange_of(scope)
         if shared is not None and shared.is_watched:
             known = None  # somebody outside tells of it
         if self._makes_server_span and self._is_first(scope):
@@ -166,12 +166,3 @@ def _without_query(scope: Scope, run: _Run) -> Scope:
     """For the server span: clients put keys into queries, and a span is no place for them."""
     run.query = scope.get("query_string", b"")
     return {**scope, "query_string": b"", _RUN_KEY: run}
-
-
-def _shared(scope: Scope) -> Exchange | None:
-    """The exchange that a middleware outside has made of this request."""
-    found = scope.get(SCOPE_KEY)
-    is_this = (
-        isinstance(found, Exchange) and found.path == scope["path"] and found.timings.ended is None
-    )
-    return found if is_this else None
