@@ -8,11 +8,11 @@ from typing import Any
 from docs import arguments
 from docs.guard_tables import Rows
 from plano_asgi.telemetry.instruments import INSTRUMENTS
+from plano_asgi.telemetry.metric_rows import Metric
 from plano_asgi.telemetry.metrics import Metrics
 from plano_asgi.telemetry.otel_metrics import OTelMeters
 from plano_asgi.telemetry.prometheus import PrometheusMeters
 from plano_asgi.telemetry.prometheus_names import prometheus_name
-from plano_asgi.telemetry.semconv import Metric
 
 _KINDS = {"up_down_counter": "gauge"}
 """What Prometheus calls them."""

@@ -11,7 +11,7 @@ from plano_asgi.telemetry import semconv
 from plano_asgi.telemetry.semconv import NEXT, RELEASED
 
 _SECTION = re.compile(r"^# ---- (?P<title>.+)$", re.MULTILINE)
-_LAST = "Metrics"
+_LAST = "The names in force"
 _SOURCES = {
     "(SEMCONV)": f"semantic conventions {semconv.SEMCONV}",
     "(SEMCONV, stable)": f"semantic conventions {semconv.SEMCONV}, stable",

@@ -10,11 +10,14 @@ from plano_asgi.conversation import Usage
 from plano_asgi.errors import ConfigurationError, UpstreamReset
 from plano_asgi.exchange import Audit, Candidate, Route
 from plano_asgi.signals.base import Signal, SignalGroup, SignalReport
-from plano_asgi.telemetry.instruments import INSTRUMENTS
+from plano_asgi.telemetry.instruments import INSTRUMENTS, SOURCES
+from plano_asgi.telemetry.labels import LabelBook
+from plano_asgi.telemetry.metric_rows import ROUTE_DECISIONS, Metric
 from plano_asgi.telemetry.metrics import Metrics
 from plano_asgi.telemetry.outcome import Cost, Outcome
 from plano_asgi.telemetry.points import Labels, Record
-from plano_asgi.telemetry.semconv import Metric
+from plano_asgi.telemetry.reading import Reading
+from plano_asgi.telemetry.step_readings import FACTS
 from telemetry.metric_outcomes import GPT, SONNET, ordinary_outcome, outcome_of, tried
 
 _CALL = ("chat", "openai", "smart", "gpt-4o-2024-11-20", "api.example.com", "443")
@@ -375,3 +378,27 @@ def test_every_backend_hears_everything() -> None:
     Metrics([first, second]).finish(outcome_of(cost=Cost(input_usd=1, output_usd=2)))
     assert first.records == second.records
     assert first.names() <= set(INSTRUMENTS)
+
+
+class _Asked(dict[str, Any]):
+    """Facts that note which of them are read, and have all."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names.add(name)
+        return "x"
+
+
+def test_every_fact_that_is_counted_is_looked_for() -> None:
+    """Exchanges without any of them are not read for them at all."""
+    outcome = ordinary_outcome()
+    asked = outcome.exchange.facts = _Asked()
+    reading = Reading(outcome, LabelBook())
+    asked.names.clear()
+    (source,) = (source for source in SOURCES if ROUTE_DECISIONS in source.reads)
+    assert not source.has(reading)
+    for read in source.reads.values():
+        read(reading)
+    assert asked.names - {"route_name", "route_selector"} == FACTS

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from plano_asgi.errors import ConfigurationError
+from plano_asgi.telemetry.metric_rows import Metric
 from plano_asgi.telemetry.points import Points
-from plano_asgi.telemetry.semconv import Metric
 
 _COUNTER = Metric(name="c", instrument="counter", unit="", description="", attributes=("a", "b"))
 _HISTOGRAM = Metric(name="h", instrument="histogram", unit="s", description="", buckets=(1.0, 2.0))

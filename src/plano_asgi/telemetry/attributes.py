@@ -8,6 +8,7 @@ form; texts are cut: a span is no place for a body.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from plano_asgi.conversation import ChatResponse, Usage
@@ -42,9 +43,11 @@ _OPERATIONS = {
     "/completions": "text_completion",
     "/embeddings": "embeddings",
 }
+_MAX_REMEMBERED = 1024  # names
 _API_TYPES = {"openai.chat": "chat_completions", "openai.responses": "responses"}
 
 
+@lru_cache(_MAX_REMEMBERED)
 def provider_name(provider: str, dialect: str = "") -> str:
     """
     ``gen_ai.provider.name`` of the gateway's key *provider*; where nobody says who served, of the
@@ -71,9 +74,12 @@ def operation_name(exchange: Exchange) -> str:
 def span_name(exchange: Exchange) -> str:
     """``chat gpt-4o``: the operation, and the model the client asked for."""
     operation, model = operation_name(exchange), exchange.model
-    if not model:
-        return operation
-    return names_of.SPAN_EXCHANGE.format(operation=operation, model=name_text(model))
+    return _span_name(operation, name_text(model)) if model else operation
+
+
+@lru_cache(_MAX_REMEMBERED)
+def _span_name(operation: str, model: str) -> str:
+    return names_of.SPAN_EXCHANGE.format(operation=operation, model=model)
 
 
 # ---- what the client asked for

@@ -8,14 +8,14 @@ from typing import Literal, Protocol
 
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.exchange import Exchange
-from plano_asgi.telemetry import semconv
+from plano_asgi.telemetry import metric_rows
 from plano_asgi.telemetry.attributes import operation_name
 from plano_asgi.telemetry.instruments import INSTRUMENTS, SOURCES, TOLD, Read
 from plano_asgi.telemetry.labels import OTHER, LabelBook
+from plano_asgi.telemetry.metric_rows import BUILD_INFO, IN_FLIGHT, Metric
 from plano_asgi.telemetry.outcome import Outcome
 from plano_asgi.telemetry.points import Labels, Record
 from plano_asgi.telemetry.reading import Reading
-from plano_asgi.telemetry.semconv import BUILD_INFO, IN_FLIGHT, Metric
 
 BreakerState = Literal["closed", "half_open", "open"]
 _BREAKER_VALUES: dict[BreakerState, int] = {"closed": 0, "half_open": 1, "open": 2}
@@ -118,11 +118,11 @@ class Metrics:
 
     def upstream_began(self, provider: str, model: str) -> None:
         """A try is under way; *provider* is the gateway's key, *model* the upstream's id."""
-        self._tell(semconv.UPSTREAM_IN_FLIGHT, self._upstream(provider, model), 1)
+        self._tell(metric_rows.UPSTREAM_IN_FLIGHT, self._upstream(provider, model), 1)
 
     def upstream_ended(self, provider: str, model: str) -> None:
         """A try that ``upstream_began`` told of is over."""
-        self._tell(semconv.UPSTREAM_IN_FLIGHT, self._upstream(provider, model), -1)
+        self._tell(metric_rows.UPSTREAM_IN_FLIGHT, self._upstream(provider, model), -1)
 
     def breaker(self, candidate_name: str, state: BreakerState) -> None:
         """The circuit of *candidate_name* (``provider/model``) has changed."""
@@ -133,11 +133,11 @@ class Metrics:
         value = _BREAKER_VALUES[state]
         change = value - self._breakers.get(labels, 0)
         self._breakers[labels] = value
-        self._tell(semconv.UPSTREAM_BREAKER_STATE, labels, change)
+        self._tell(metric_rows.UPSTREAM_BREAKER_STATE, labels, change)
 
     def dropped(self, n: int = 1, exporter: str = "") -> None:
         """*exporter* did not take *n* spans in time."""
-        self._tell(semconv.SPANS_DROPPED, (self._book.exporter(exporter),), n)
+        self._tell(metric_rows.SPANS_DROPPED, (self._book.exporter(exporter),), n)
 
     def _upstream(self, provider: str, model: str) -> Labels:
         # Counted apart: names are tried that no upstream knows, and must not use up the others.

@@ -20,8 +20,9 @@ from opentelemetry.metrics import (
 )
 
 from plano_asgi.telemetry.instruments import INSTRUMENTS
+from plano_asgi.telemetry.metric_rows import Metric
 from plano_asgi.telemetry.points import Labels, Points, Record
-from plano_asgi.telemetry.semconv import SCHEMA_URL, Metric
+from plano_asgi.telemetry.semconv import SCHEMA_URL
 
 
 class OTelMeters:

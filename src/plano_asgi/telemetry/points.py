@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.telemetry.labels import OTHER
-from plano_asgi.telemetry.semconv import SERVER_PORT, USAGE_ESTIMATED, Metric
+from plano_asgi.telemetry.metric_rows import Metric
+from plano_asgi.telemetry.semconv import SERVER_PORT, USAGE_ESTIMATED
 
 Labels = tuple[str, ...]
 """Values in the order of an instrument's attributes; "" where one is absent."""

@@ -21,9 +21,9 @@ import structlog
 
 from plano_asgi.errors import ConfigurationError, MissingExtra
 from plano_asgi.telemetry.instruments import INSTRUMENTS
+from plano_asgi.telemetry.metric_rows import BUILD_INFO, UPSTREAM_BREAKER_STATE, Metric
 from plano_asgi.telemetry.points import BoundedSeries, Labels, Points, Record
 from plano_asgi.telemetry.prometheus_names import prometheus_label, prometheus_name
-from plano_asgi.telemetry.semconv import BUILD_INFO, UPSTREAM_BREAKER_STATE, Metric
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

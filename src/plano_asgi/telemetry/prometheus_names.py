@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from plano_asgi.telemetry.semconv import Metric
+from plano_asgi.telemetry.metric_rows import Metric
 
 _UNITS: Final[Mapping[str, str]] = {"s": "_seconds", "By": "_bytes"}
 _NOT_ALLOWED = re.compile(r"[^a-zA-Z0-9_]")

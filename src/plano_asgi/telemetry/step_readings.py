@@ -7,6 +7,15 @@ from collections.abc import Sequence
 from plano_asgi.telemetry.points import Labels
 from plano_asgi.telemetry.reading import NOTHING, Observations, Reading
 
+FACTS = frozenset(
+    {
+        *("memory_hits", "memory_store", "cache", "limit"),
+        *("route_outcome", "route_latency_s", "switch_decision"),
+        *("session_store", "session_pinned", "session_switched", "session_skipped"),
+    }
+)
+"""Those of ``Exchange.facts`` that something below reads; most exchanges have none of them."""
+
 
 def guard_verdicts(reading: Reading) -> Observations:
     """One for each guard and side; what a report-only guard found is ``reported``."""
