@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -122,3 +123,37 @@ def test_conversations_do_not_touch_each_other() -> None:
     before = analyzer.analyze(good)
     analyzer.analyze(bad)
     assert analyzer.analyze(good) == before
+
+
+def _calls(analyzer: Analyzer, messages: list[Message]) -> int:
+    """How many calls and returns it takes to analyze *messages*."""
+    count = 0
+
+    def note(*_: object) -> None:
+        nonlocal count
+        count += 1
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        analyzer.analyze(messages)
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("Can you tell me what number {} of the list stands for?", id="all different"),
+        pytest.param("No, that is not what I asked for, I give up!!", id="all the same"),
+    ],
+)
+@pytest.mark.parametrize("roles", [1, 2])
+def test_work_is_linear_in_the_length(text: str, roles: int) -> None:
+    """Twice as many messages are twice as much work, said by one or by two in turns."""
+    analyzer = Analyzer(max_rows=1000)
+    talks = [_said(*map(text.format, range(n, n + n)))[:: 3 - roles] for n in (100, 200, 400)]
+    _, one, two = (_calls(analyzer, talk) for talk in talks)  # words are worked out by the first
+    assert one > 1000
+    assert two < 2.2 * one

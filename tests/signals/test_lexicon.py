@@ -8,7 +8,7 @@ import pytest
 
 from interaction_rows import reply
 from plano_asgi.errors import ConfigurationError
-from plano_asgi.signals.interaction import interaction_detectors
+from plano_asgi.signals.interaction import interaction
 from plano_asgi.signals.lexicon import KINDS, Entry, Lexicon
 from plano_asgi.signals.matching import Reader
 
@@ -145,7 +145,5 @@ def test_a_guard_that_is_not_there_is_a_mistake() -> None:
 def test_detectors_in_the_order_of_reports() -> None:
     """Misalignment, stagnation, disengagement, satisfaction."""
     text = "No, I meant the other file. Forget it, I give up."
-    found = [
-        s.type.split(".")[1] for d in interaction_detectors(Lexicon.load()) for s in d(reply(text))
-    ]
+    found = [s.type.split(".")[1] for s in interaction(Lexicon.load())(reply(text))]
     assert found == ["misalignment", "disengagement"]

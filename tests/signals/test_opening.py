@@ -6,9 +6,9 @@ import pytest
 
 from interaction_rows import reader, reply, talk
 from plano_asgi.signals.base import Row
-from plano_asgi.signals.interaction import interaction_detectors
+from plano_asgi.signals.interaction import interaction
 
-DETECTORS = interaction_detectors(reader().lexicon)
+DETECT = interaction(reader().lexicon)
 
 OF_THEIRS = (
     "I don't understand this error message: NullPointerException",
@@ -35,7 +35,7 @@ TELLING = {
 
 
 def _found(rows: list[Row]) -> list[str]:
-    return [s.type.rpartition(".")[2] for detect in DETECTORS for s in detect(rows)]
+    return [s.type.rpartition(".")[2] for s in DETECT(rows)]
 
 
 @pytest.mark.parametrize("text", OF_THEIRS)

@@ -18,7 +18,7 @@ def _found(phrase: str, text: str, *more: str) -> list[str]:
     phrases = [(p, p) for p in (phrase, *more)]
     automaton = Automaton(phrases, spell=_spell, words=WORDS)
     words = [".", *text.split(), "."]
-    return [" ".join(words[span.start : span.end]) for span in automaton.find(words)]
+    return [" ".join(words[start:end]) for _, start, end in automaton.find([words])[0]]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_forgotten_states_are_worked_out_again() -> None:
     """A bound on the states changes no result."""
     text = ". i asked for one not two and i asked for three not four ."
     automaton = Automaton([("i asked ... not", "")], spell=_spell, words=WORDS, max_states=1)
-    found = [automaton.find(text.split()) for _ in range(3)]
+    found = automaton.find([text.split()] * 3)
     assert len(found[0]) == 2
     assert found[0] == found[1] == found[2]
 

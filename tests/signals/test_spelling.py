@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plano_asgi.signals.lexicon import Lexicon
-from plano_asgi.signals.spelling import Spelling, misspellings
+from plano_asgi.signals.spelling import Slip, Spelling, misspellings
 
 
 @pytest.mark.parametrize("wrong", ["thnaks", "thaks", "thankks", "thenks"])
@@ -50,13 +50,10 @@ def test_pieces_are_read(piece: str, words: tuple[str, ...]) -> None:
 
 
 def test_slips_are_told() -> None:
-    """Words of their own are none."""
+    """Words of their own are none; drawn out ones are only spelt another way."""
     spelling = _spelling()
-    assert [spelling.is_slip(word) for word in ("hepful", "helpful", "dinner")] == [
-        True,
-        False,
-        False,
-    ]
+    pieces = ("hepful", "(hepful)", "helpful", "helpfuuul", "dinner")
+    assert [type(spelling[piece]) is Slip for piece in pieces] == [True, True, False, False, False]
 
 
 def test_pieces_are_kept_up_to_a_bound() -> None:

@@ -10,7 +10,7 @@ from threading import Lock
 from plano_asgi.conversation import Message, Part
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.signals.base import Detector, Row, SignalReport
-from plano_asgi.signals.interaction import interaction_detectors
+from plano_asgi.signals.interaction import interaction
 from plano_asgi.signals.lexicon import Lexicon
 from plano_asgi.signals.loops import count_calls
 from plano_asgi.signals.report import SCORING, Scoring, report_of
@@ -90,7 +90,7 @@ class Analyzer:
     def _made(self) -> tuple[Detector, ...]:
         words = self._lexicon or Lexicon.load("en")
         return (
-            *interaction_detectors(words, baseline_turns=self._baseline_turns),
+            interaction(words, baseline_turns=self._baseline_turns),
             tool_trouble(self._trouble or TroubleReader()),
             *self._extra,
         )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain
-from typing import Any, NamedTuple
+from itertools import chain, repeat
+from typing import Any, TypeAlias
 
 from plano_asgi.errors import ConfigurationError
 from plano_asgi.signals.phrases import ANY, Language
@@ -13,12 +13,8 @@ from plano_asgi.signals.text import COLON, MARKS, PAUSE
 _READ_OVER = (PAUSE, COLON)
 
 
-class Span(NamedTuple):
-    """One phrase found: *label* is what it was compiled with; *start* and *end* count words."""
-
-    label: Any
-    start: int
-    end: int
+Span: TypeAlias = tuple[Any, int, int]
+"""One phrase found: what it was compiled with, its first word, and one past its last."""
 
 
 class _Graph:
@@ -28,6 +24,7 @@ class _Graph:
         self.edges: list[dict[str, list[int]]] = [{}]
         self.free: dict[int, list[int]] = {}
         self.labels: dict[int, list[Any]] = {}
+        self._closures: dict[int, frozenset[int]] = {}
 
     def node(self) -> int:
         self.edges.append({})
@@ -43,27 +40,21 @@ class _Graph:
         self.free.setdefault(start, []).append(end)
 
     def closure(self, nodes: Iterable[int]) -> frozenset[int]:
-        """*nodes* and all that is reached from them over nothing."""
-        seen = set(nodes)
-        todo = list(seen)
-        while todo:
-            for node in self.free.get(todo.pop(), ()):
-                if node not in seen:
-                    seen.add(node)
-                    todo.append(node)
-        return frozenset(seen)
+        """What is reached from *nodes* over nothing: where words lead on, or a phrase ends."""
+        return frozenset().union(*map(self._around, nodes))
 
-    def moves(self, nodes: Iterable[int]) -> dict[str, list[int]]:
-        """Where each word leads from *nodes*."""
-        ways = sorted(filter(None, map(self.edges.__getitem__, nodes)), key=len, reverse=True)
-        if len(ways) == 1:
-            return ways[0]
-        moves = dict(ways[0]) if ways else {}
-        for edges in ways[1:]:
-            for word, ends in edges.items():
-                known = moves.get(word)
-                moves[word] = ends if known is None else known + ends
-        return moves
+    def _around(self, node: int) -> frozenset[int]:
+        known = self._closures.get(node)
+        if known is None:
+            seen, todo = {node}, [node]
+            while todo:
+                for other in self.free.get(todo.pop(), ()):
+                    if other not in seen:
+                        seen.add(other)
+                        todo.append(other)
+            telling = (one for one in seen if self.edges[one] or one in self.labels)
+            known = self._closures[node] = frozenset(telling)
+        return known
 
 
 class _State(dict[str, "_State | None"]):
@@ -73,19 +64,19 @@ class _State(dict[str, "_State | None"]):
     ``None`` is a dead end.
     """
 
-    __slots__ = ("labels", "moves", "nodes", "other")
+    __slots__ = ("labels", "nodes", "other", "ways")
 
     def __init__(self, graph: _Graph, nodes: frozenset[int]) -> None:
-        moves = graph.moves(nodes)
-        super().__init__(dict.fromkeys(moves, _UNKNOWN))
-        self.nodes, self.moves = nodes, moves
+        ways = [*filter(None, map(graph.edges.__getitem__, nodes))]
+        super().__init__(dict.fromkeys(chain.from_iterable(ways), _UNKNOWN))
+        self.nodes, self.ways = nodes, ways
         found = graph.labels.keys() & nodes
         self.labels = tuple(chain.from_iterable(map(graph.labels.__getitem__, sorted(found))))
         self.other: _State | None = None
         """Where words that are none of these lead."""
         for mark in _READ_OVER:
             self.setdefault(mark, self)
-        if ANY in moves:
+        if ANY in self:
             self.other = _UNKNOWN
             for mark in MARKS:
                 self.setdefault(mark, None)
@@ -133,57 +124,46 @@ class Automaton:
         self._states: dict[frozenset[int], _State] = {}
         self._begins = self._forget()
 
-    def find(self, words: Sequence[str]) -> list[Span]:
-        """Every phrase in *words*, which begin and end with a mark of ``ENDS``."""
-        if len(self._states) > self._max_states:
-            self._begins = self._forget()
-        begin, other, last = self._begins.get, self._begins.other, len(words) - 1
-        found: list[Span] = []
-        at = 0
-        for word in words[:-1]:
-            at += 1
-            if (state := begin(word, other)) is None:
-                continue
-            # Most phrases end here, or with the next word.
-            if (step := state.get(words[at], state.other)) is None:
-                if state.labels:
-                    found.extend([Span(label, at - 1, at) for label in state.labels])
-            elif (
-                at == last
-                or step.get(words[at + 1], step.other) is not None
-                or step.labels
-                or state.labels
-            ):
-                self._walk(state, words, at, found)
-        return found
+    def find(self, texts: Iterable[Sequence[str]]) -> list[list[Span]]:
+        """
+        Every phrase in each of *texts*, by its start.
 
-    def _walk(self, state: _State, words: Sequence[str], at: int, found: list[Span]) -> None:
-        """Add the phrases whose first word, the one before *at*, has led to *state*."""
-        start, end = at - 1, len(words)
-        if state is _UNKNOWN:
-            state = self._step(self._begins, words[start])
-        if state.labels:
-            found.extend([Span(label, start, at) for label in state.labels])
-        while at < end:
-            word = words[at]
-            step = state.get(word, state.other)
-            at += 1
-            if step is None:
-                return
-            if step is _UNKNOWN:
-                step = self._step(state, word)
-            if step is not state:
-                state = step
+        Args:
+            texts: Words, which begin and end with a mark of ``ENDS``.
+        """
+        every: list[list[Span]] = []
+        for words in texts:
+            if len(self._states) > self._max_states:
+                self._begins = self._forget()
+            begins, last = self._begins, len(words) - 1
+            found: list[Span] = []
+            first = map(begins.get, words[:last], repeat(begins.other))
+            for start, state in enumerate(first):
+                if state is None:
+                    continue
+                if state is _UNKNOWN:
+                    state = self._step(begins, words[start])
+                at = start + 1
                 if state.labels:
-                    found.extend([Span(label, start, at) for label in state.labels])
+                    found += [(label, start, at) for label in state.labels]
+                while (after := state.get(words[at], state.other)) is not None:
+                    if after is _UNKNOWN:
+                        after = self._step(state, words[at])
+                    at += 1
+                    if after.labels and after is not state:
+                        found += [(label, start, at) for label in after.labels]
+                    if at > last:
+                        break
+                    state = after
+            every.append(found)
+        return every
 
     def _step(self, state: _State, word: str) -> _State:
         """The state after *word*, worked out once."""
-        is_named = word in state.moves
-        ends = state.moves[word] if is_named else []
-        if word not in MARKS:
-            ends = [*ends, *state.moves.get(ANY, ())]
-        nodes = self._graph.closure(ends)
+        is_named = word in state
+        names = (word,) if word in MARKS else (word, ANY)
+        ends = (edges[name] for edges in state.ways for name in names if name in edges)
+        nodes = self._graph.closure(chain.from_iterable(ends))
         if word in _READ_OVER and state is not self._begins:
             nodes |= state.nodes  # one phrase asks for the mark, another reads over it
         step = self._states.get(nodes)

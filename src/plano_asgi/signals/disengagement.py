@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from plano_asgi.signals.base import Detector, Row, Signal
 from plano_asgi.signals.lexicon import Lexicon
-from plano_asgi.signals.matching import Hit, Reader, Reading
+from plano_asgi.signals.matching import Heard, Hit, Reader, Reading
 from plano_asgi.signals.opening import is_all
 from plano_asgi.signals.text import fold, snippet_around, without_quoted
 
@@ -25,8 +25,9 @@ _SQL = re.compile(
     r"\b(?:from|into|set|table|where|values|index|view|database)\b",
     re.DOTALL,
 )
+_SPACE = re.compile(r"[\s\x00]")
+_SEEN = re.compile(r"[^ ]+")
 _PLAIN_WORD = re.compile(r"[^\W\d_]+")
-_HEAPS = ("??", "!!", "?!", "!?")
 _RUN = re.compile(r"(?<=[^\s?!])[ ]?([?!]{2,})(?=[\s\"')]|$)")
 
 
@@ -37,15 +38,16 @@ def disengagement(reader: Reader) -> Detector:
     complaint about something of theirs is none, see ``opening``.
     """
 
-    def detect(rows: Sequence[Row]) -> Iterable[Signal]:
-        lexicon = reader.lexicon
-        for row, reading, answered in reader.human(rows):
-            if _is_loud(reading.raw):
-                yield from _tone(lexicon, row, reading)
-            if reading.hits:
-                yield from _told(lexicon, row, reading, answered)
+    return lambda rows: disengaged(reader.lexicon, reader.hear(rows))
 
-    return detect
+
+def disengaged(lexicon: Lexicon, heard: Heard) -> Iterator[Signal]:
+    """What ``disengagement`` finds in what was heard already."""
+    for row, reading, answer in heard.people:
+        if _is_loud(reading.raw):
+            yield from _tone(lexicon, row, reading)
+        if reading.hits:
+            yield from _told(lexicon, row, reading, answer is not None)
 
 
 def _told(lexicon: Lexicon, row: Row, reading: Reading, answered: bool) -> Iterator[Signal]:
@@ -82,10 +84,8 @@ def _tone(lexicon: Lexicon, row: Row, reading: Reading) -> Iterator[Signal]:
     raw = reading.raw
     if _is_glad(lexicon, reading):
         return
-    kept = "".join(
-        char if mark != "\x00" and not mark.isspace() else " "
-        for char, mark in zip(raw, without_quoted(raw, fold(raw)), strict=True)
-    )
+    written = without_quoted(raw, fold(raw))
+    kept = _SEEN.sub(lambda seen: raw[seen.start() : seen.end()], _SPACE.sub(" ", written))
     for found in (_shouting(lexicon, kept), _heaping(kept)):
         if found:
             yield Signal(
@@ -99,9 +99,9 @@ def _tone(lexicon: Lexicon, row: Row, reading: Reading) -> Iterator[Signal]:
 
 def _is_loud(raw: str) -> bool:
     """Whether capitals or marks are worth a look."""
-    if ("?" in raw or "!" in raw) and any(map(raw.__contains__, _HEAPS)):
+    if "?" in raw and ("??" in raw or "?!" in raw or "!?" in raw):
         return True
-    return _may_shout(raw)
+    return "!!" in raw or _may_shout(raw)
 
 
 def _may_shout(raw: str) -> bool:
@@ -124,13 +124,14 @@ def _is_glad(lexicon: Lexicon, reading: Reading) -> bool:
 
 def _shouting(lexicon: Lexicon, text: str) -> dict[str, Any] | None:
     """Capitals in sentences; not in code, names of things, titles, lists and notices."""
-    letters = [char for char in text if char.isalpha()]
-    if len(letters) < MIN_CAPS_LETTERS or _IDENTIFIER.search(text):
+    letters = [*filter(str.isalpha, text)]
+    if len(letters) < MIN_CAPS_LETTERS:
         return None
     ratio = sum(map(str.isupper, letters)) / len(letters)
+    if ratio < MIN_CAPS_SHARE or _IDENTIFIER.search(text):
+        return None
     folded = text.lower()
-    words = folded.split()
-    if ratio < MIN_CAPS_SHARE or len(words) < MIN_CAPS_WORDS or _SQL.search(folded):
+    if len(folded.split()) < MIN_CAPS_WORDS or _SQL.search(folded):
         return None
     if lexicon.personal.isdisjoint(_PLAIN_WORD.findall(folded)):
         return None

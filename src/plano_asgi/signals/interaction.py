@@ -1,21 +1,23 @@
-"""The detectors of the interaction layer, over one reading of each text."""
+"""The interaction layer in one pass: each text is read once."""
 
 from __future__ import annotations
 
-from plano_asgi.signals.base import Detector
-from plano_asgi.signals.disengagement import disengagement
+from collections.abc import Iterable, Sequence
+
+from plano_asgi.signals.base import Detector, Row, Signal
+from plano_asgi.signals.disengagement import disengaged
 from plano_asgi.signals.lexicon import Lexicon
 from plano_asgi.signals.matching import Reader
-from plano_asgi.signals.misalignment import misalignment
-from plano_asgi.signals.satisfaction import satisfaction
-from plano_asgi.signals.stagnation import stagnation
+from plano_asgi.signals.misalignment import misaligned
+from plano_asgi.signals.satisfaction import satisfied
+from plano_asgi.signals.stagnation import stagnant
 
 
-def interaction_detectors(
+def interaction(
     lexicon: Lexicon, *, max_chars: int = 2000, memo_texts: int = 256, baseline_turns: int = 5
-) -> tuple[Detector, ...]:
+) -> Detector:
     """
-    Misalignment, stagnation, disengagement and satisfaction, in this order.
+    What ``misalignment``, ``stagnation``, ``disengagement`` and ``satisfaction`` find together.
 
     Args:
         lexicon: What people say: ``Lexicon.load()``, or yours.
@@ -27,9 +29,12 @@ def interaction_detectors(
         ConfigurationError: A phrase of *lexicon* cannot be understood.
     """
     reader = Reader(lexicon, max_chars=max_chars, memo_texts=memo_texts)
-    return (
-        misalignment(reader),
-        stagnation(reader, baseline_turns=baseline_turns),
-        disengagement(reader),
-        satisfaction(reader),
-    )
+
+    def detect(rows: Sequence[Row]) -> Iterable[Signal]:
+        heard = reader.hear(rows)
+        yield from misaligned(lexicon, heard)
+        yield from stagnant(lexicon, heard, rows, baseline_turns=baseline_turns)
+        yield from disengaged(lexicon, heard)
+        yield from satisfied(lexicon, heard)
+
+    return detect

@@ -10,7 +10,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from itertools import accumulate, chain, islice
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
@@ -20,8 +19,9 @@ from plano_asgi.signals import text as texts
 from plano_asgi.signals.automaton import Automaton, Span
 from plano_asgi.signals.base import Row
 from plano_asgi.signals.lexicon import Lexicon
+from plano_asgi.signals.memo import Memo
 from plano_asgi.signals.saying import Saying, skimmed
-from plano_asgi.signals.spelling import MAX_PIECE_CHARS, Spelling
+from plano_asgi.signals.spelling import MAX_PIECE_CHARS, Slip, Spelling
 from plano_asgi.signals.text import ENDS, MARKS, STOP
 
 NEAR_WORDS = 3
@@ -97,6 +97,20 @@ class Reading(Saying):
         return [word for word in self.words if word not in MARKS]
 
 
+class Heard(NamedTuple):
+    """
+    The words of a conversation.
+
+    Args:
+        all: Of people, read, and of models, skimmed.
+        people: Of people alone, and the answer before them: ``""`` if it had no words, ``None``
+            if there was none.
+    """
+
+    all: list[tuple[Row, Saying]]
+    people: list[tuple[Row, Reading, str | None]]
+
+
 class Reader:
     """
     Reads texts by a lexicon.
@@ -119,102 +133,132 @@ class Reader:
         self._context = self._automaton(_context(lexicon))
         self._spelling.teach(self._phrases.vocabulary, self._context.vocabulary)
         self._empty = lexicon.stopwords | MARKS
-        self.read = lru_cache(maxsize=memo_texts)(self._read)
-        self.skim = lru_cache(maxsize=memo_texts)(partial(skimmed, max_chars=max_chars))
+        self._readings = Memo(self._read, memo_texts)
+        self._skimmed = Memo(self._skim, memo_texts)
 
-    def said(self, row: Row) -> Saying | None:
-        """What a person said, read, or a model, skimmed; ``None`` of other rows and no text."""
-        if not row.text:
-            return None
-        if row.kind == "human":
-            return self.read(row.text)
-        return self.skim(row.text) if row.kind == "gpt" else None
+    def read(self, text: str) -> Reading:
+        """What a text says."""
+        return self._readings.of([text])[0]
 
-    def human(self, rows: Sequence[Row]) -> Iterator[tuple[Row, Reading, bool]]:
-        """The rows of people that have words, read, and whether anything answered before."""
-        answered = False
+    def hear(self, rows: Sequence[Row]) -> Heard:
+        """What people and models say in a conversation; rows without text say nothing."""
+        readings = iter(self._readings.of([r.text for r in rows if r.kind == "human" and r.text]))
+        skimmed = iter(self._skimmed.of([r.text for r in rows if r.kind == "gpt" and r.text]))
+        heard, answer = Heard([], []), None
         for row in rows:
-            if row.kind != "human":
-                answered = True
-            elif row.text:
-                yield row, self.read(row.text), answered
+            if row.kind == "human":
+                if row.text:
+                    reading = next(readings)
+                    heard.people.append((row, reading, answer))
+                    heard.all.append((row, reading))
+            elif row.kind == "gpt":
+                if answer := row.text:
+                    heard.all.append((row, next(skimmed)))
+            elif answer is None:
+                answer = ""
+        return heard
 
     def _automaton(self, phrases: Iterator[tuple[str, Any]]) -> Automaton:
         return Automaton(phrases, spell=self._spelling.spell, words=self.lexicon.words)
 
-    def _read(self, text: str) -> Reading:
-        raw = texts.truncate(text, self._max_chars)
-        pieces = texts.without_quoted(raw, texts.fold(raw)).split(" ")
-        spelt = [*map(self._spelling.__getitem__, pieces)]
-        words = (STOP, *chain.from_iterable(spelt), STOP)
-        hits: Mapping[str, Hit] = _NO_HITS
-        if spans := self._phrases.find(words):
-            starts = [*accumulate(map(len, spelt[:-1]), initial=1)]
-            slips = self._slips(pieces, starts)
-            if best := self._best(words, spans, slips):
-                places = _Places(raw, pieces, starts)
-                hits = {key: _hit(span, places, slips) for key, span in best.items()}
-        return Reading(raw, words, frozenset(words) - self._empty, hits)
+    def _skim(self, several: Sequence[str]) -> list[Saying]:
+        return [skimmed(text, self._max_chars) for text in several]
 
-    def _best(
-        self, words: Sequence[str], spans: Sequence[Span], slips: Sequence[int]
-    ) -> dict[str, Span]:
-        """Of each key the best that nothing cancels: an exact phrase, then a long one."""
-        context = self._context.find(words)[:MAX_CONTEXT_SPANS]
-        meant: dict[str, list[Span]] = {}
-        for found in spans[:MAX_SPANS]:
-            span, key = _trimmed(found, words), found.label.key
-            for other in context:
-                cancels = other.label.get(key)
-                if cancels is not None and cancels(_trimmed(other, words), span, words):
-                    break
-            else:
-                meant.setdefault(key, []).append(span)
-        return {key: _longest(several, slips) for key, several in meant.items()}
-
-    def _slips(self, pieces: Sequence[str], starts: Sequence[int]) -> Sequence[int]:
-        """Where in the words misspelt pieces begin."""
-        slipped = self._spelling.slipped
-        if slipped.isdisjoint(pieces):
-            return ()
-        return [start for start, piece in zip(starts, pieces, strict=True) if piece in slipped]
+    def _read(self, several: Sequence[str]) -> list[Reading]:
+        """
+        Each step is taken for all texts before the next: what it needs stays in the caches of the
+        processor, which is half of what it costs.
+        """
+        most = self._max_chars
+        raws = [text if len(text) <= most else texts.truncate(text, most) for text in several]
+        pieces = [texts.without_quoted(raw, texts.fold(raw)).split(" ") for raw in raws]
+        spelt = [[*map(self._spelling.__getitem__, each)] for each in pieces]
+        words = [(STOP, *chain.from_iterable(each), STOP) for each in spelt]
+        found = self._phrases.find(words)
+        telling = [at for at, spans in enumerate(found) if spans]
+        context = self._context.find([words[at] for at in telling])
+        hits = {
+            at: _hits(words[at], found[at], around, _Written(raws[at], pieces[at], spelt[at]))
+            for at, around in zip(telling, context, strict=True)
+        }
+        return [
+            Reading(raw, each, frozenset(each) - self._empty, hits.get(at, _NO_HITS))
+            for at, (raw, each) in enumerate(zip(raws, words, strict=True))
+        ]
 
 
-class _Places:
+class _Written:
     """
-    Where in a text its words are: piece by piece, and word by word in long pieces.
+    A text as it is written, piece by piece, and where in it its words are.
 
     Args:
-        starts: The number of the first word of each piece.
+        spelt: The words of each piece.
     """
 
-    def __init__(self, raw: str, pieces: Sequence[str], starts: Sequence[int]) -> None:
-        self._raw, self._pieces, self._starts = raw, pieces, starts
+    __slots__ = ("_pieces", "_raw", "_spelt")
+
+    def __init__(self, raw: str, pieces: Sequence[str], spelt: Sequence[tuple[str, ...]]) -> None:
+        self._raw, self._pieces, self._spelt = raw, pieces, spelt
+
+    def slips(self) -> Sequence[int]:
+        """The number of the first word of each piece with one misspelt."""
+        if Slip not in map(type, self._spelt):
+            return ()
+        pairs = zip(self._starts(), self._spelt, strict=True)
+        return [start for start, words in pairs if type(words) is Slip]
 
     def snippet(self, span: Span) -> str:
         """The words of *span* as they were written, with what stands around them."""
         if len(self._raw) <= texts.SNIPPET_CHARS:
             return texts.snippet_around(self._raw, 0, 0)
-        start, end = self._chars(span.start)[0], self._chars(span.end - 1)[1]
+        _, first, behind = span
+        start, end = self._chars(first)[0], self._chars(behind - 1)[1]
         return texts.snippet_around(self._raw, start, end)
 
+    def _starts(self) -> list[int]:
+        """The number of the first word of each piece."""
+        return [*accumulate(map(len, self._spelt[:-1]), initial=1)]
+
     def _chars(self, at: int) -> tuple[int, int]:
-        number = max(0, bisect_right(self._starts, at) - 1)
+        """Word *at*, or the piece that it is part of: piece by piece, but for long pieces."""
+        starts = self._starts()
+        number = max(0, bisect_right(starts, at) - 1)
         start, piece = sum(map(len, self._pieces[:number])) + number, self._pieces[number]
         if len(piece) > MAX_PIECE_CHARS:
-            tokens = islice(texts.TOKEN.finditer(piece), at - self._starts[number], None)
+            tokens = islice(texts.TOKEN.finditer(piece), at - starts[number], None)
             if match := next(tokens, None):
                 return start + match.start(), start + match.end()
         return start, start + len(piece)
 
 
-def _hit(span: Span, places: _Places, slips: Sequence[int]) -> Hit:
+def _hits(
+    words: Sequence[str], spans: Sequence[Span], context: Sequence[Span], text: _Written
+) -> Mapping[str, Hit]:
+    """Of each key the best that nothing cancels: an exact phrase, then a long one."""
+    meant: dict[str, list[Span]] = {}
+    context = context[:MAX_CONTEXT_SPANS]
+    for found in spans[:MAX_SPANS]:
+        span, key = _trimmed(found, words), found[0].key
+        for other in context:
+            cancels = other[0].get(key)
+            if cancels is not None and cancels(_trimmed(other, words), span, words):
+                break
+        else:
+            meant.setdefault(key, []).append(span)
+    if not meant:
+        return _NO_HITS
+    slips = text.slips()
+    return {key: _hit(_longest(several, slips), text, slips) for key, several in meant.items()}
+
+
+def _hit(span: Span, text: _Written, slips: Sequence[int]) -> Hit:
+    label, start, end = span
     return Hit(
-        key=span.label.key,
-        phrase=span.label.phrase,
-        snippet=places.snippet(span),
-        start=span.start,
-        end=span.end,
+        key=label.key,
+        phrase=label.phrase,
+        snippet=text.snippet(span),
+        start=start,
+        end=end,
         confidence=MISSPELT if slips and _holds(span, slips) else 1.0,
     )
 
@@ -228,11 +272,12 @@ def _longest(spans: Sequence[Span], slips: Sequence[int]) -> Span:
 
 
 def _length(span: Span) -> int:
-    return span.end - span.start
+    return span[2] - span[1]
 
 
 def _holds(span: Span, places: Sequence[int]) -> bool:
-    return any(span.start <= at < span.end for at in places)
+    _, start, end = span
+    return any(start <= at < end for at in places)
 
 
 def _phrases(lexicon: Lexicon) -> Iterator[tuple[str, _Label]]:
@@ -262,31 +307,31 @@ def _trimmed(span: Span, words: Sequence[str]) -> Span:
         start += 1
     while end - start > 1 and words[end - 1] in MARKS:
         end -= 1
-    return Span(label, start, end)
+    return label, start, end
 
 
 def _overlaps(exception: Span, hit: Span, words: Sequence[str]) -> bool:
-    return exception.start < hit.end and hit.start < exception.end
+    return exception[1] < hit[2] and hit[1] < exception[2]
 
 
 def _near(guard: Span, hit: Span, words: Sequence[str]) -> bool:
-    return _in_clause(guard, hit, words) and hit.start - guard.end <= NEAR_WORDS
+    return _in_clause(guard, hit, words) and hit[1] - guard[2] <= NEAR_WORDS
 
 
 def _in_clause(guard: Span, hit: Span, words: Sequence[str]) -> bool:
-    return guard.end <= hit.start and MARKS.isdisjoint(words[guard.end : hit.start])
+    return guard[2] <= hit[1] and MARKS.isdisjoint(words[guard[2] : hit[1]])
 
 
 def _before(guard: Span, hit: Span, words: Sequence[str]) -> bool:
-    return hit.start <= guard.start and MARKS.isdisjoint(words[hit.end : guard.start])
+    return hit[1] <= guard[1] and MARKS.isdisjoint(words[hit[2] : guard[1]])
 
 
 def _in_sentence(guard: Span, hit: Span, words: Sequence[str]) -> bool:
-    return guard.end <= hit.start and ENDS.isdisjoint(words[guard.end : hit.start])
+    return guard[2] <= hit[1] and ENDS.isdisjoint(words[guard[2] : hit[1]])
 
 
 def _rest(guard: Span, hit: Span, words: Sequence[str]) -> bool:
-    return guard.end <= hit.start
+    return guard[2] <= hit[1]
 
 
 _SCOPES: Mapping[str, _Cancels] = {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from plano_asgi.signals.base import Detector, Row, Signal
 from plano_asgi.signals.lexicon import Lexicon
-from plano_asgi.signals.matching import Hit, Reader, Reading
+from plano_asgi.signals.matching import Heard, Hit, Reader, Reading
 from plano_asgi.signals.opening import is_all, speaks_of_self, tells_of_earlier
 from plano_asgi.signals.stagnation import asks_for_more, likeness
 from plano_asgi.signals.text import snippet_around
@@ -43,27 +43,23 @@ def misalignment(reader: Reader) -> Detector:
 
     Before the first answer little of this is possible, see ``opening``.
     """
-    lexicon = reader.lexicon
+    return lambda rows: misaligned(reader.lexicon, reader.hear(rows))
 
-    def detect(rows: Sequence[Row]) -> Iterable[Signal]:
-        before: tuple[Row, Reading] | None = None
-        answer: str | None = None
-        for row in rows:
-            if row.kind == "human":
-                if not row.text:
-                    continue
-                now = reader.read(row.text)
-                found = _said(lexicon, row, now, answer) if now.hits else None
-                if found is None and before is not None:
-                    found = _insists(lexicon, *before, row, now, answer)
-                    found = found or _again(lexicon, *before, row, now)
-                if found:
-                    yield found
-                before = row, now
-            else:
-                answer = row.text if row.kind == "gpt" else answer or ""
 
-    return detect
+def misaligned(lexicon: Lexicon, heard: Heard) -> Iterator[Signal]:
+    """What ``misalignment`` finds in what was heard already."""
+    before: tuple[Row, Reading] | None = None
+    for row, now, answer in heard.people:
+        found = _said(lexicon, row, now, answer) if now.hits else None
+        if found is None and before is not None:
+            if len(now.words) <= INSISTING_WORDS:
+                found = _insists(lexicon, *before, row, now, answer)
+            # Words are counted before they are stemmed: few pairs of messages share any.
+            if found is None and len(now.content & before[1].content) >= MIN_SAME_WORDS:
+                found = _again(lexicon, *before, row, now)
+        if found:
+            yield found
+        before = row, now
 
 
 def _said(lexicon: Lexicon, row: Row, now: Reading, answer: str | None) -> Signal | None:
@@ -90,7 +86,7 @@ def _insists(
     lexicon: Lexicon, asked: Row, old: Reading, row: Row, now: Reading, answer: str | None
 ) -> Signal | None:
     """A ``correction``: "nope, Rome", where Rome was asked for."""
-    if len(now.words) > INSISTING_WORDS or answer is None or _asks(answer):
+    if answer is None or _asks(answer):
         return None
     words = now.spoken()
     if not words or words[0] not in lexicon.denials:
@@ -139,9 +135,6 @@ def _again(lexicon: Lexicon, asked: Row, old: Reading, row: Row, new: Reading) -
 def _overlap(lexicon: Lexicon, new: Reading, old: Reading) -> float:
     """The share of the shorter text's content that both have; 0.0 if it is another request."""
     if not MIN_LENGTH_RATIO * old.size <= new.size <= old.size / MIN_LENGTH_RATIO:
-        return 0.0
-    # Words are counted before they are stemmed: few pairs of messages share any.
-    if len(new.content & old.content) < MIN_SAME_WORDS:
         return 0.0
     words = new.spoken()
     if words[0] in lexicon.affirmations or asks_for_more(lexicon, words):

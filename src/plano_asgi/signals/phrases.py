@@ -19,6 +19,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from sys import intern
 from typing import Protocol
 
 from plano_asgi.errors import ConfigurationError
@@ -223,7 +224,7 @@ class Language:
         """A word as texts spell it."""
         known = self._literals.get(word)
         if known is None:
-            known = self._literals[word] = Literal(tuple(self._spell(word)))
+            known = self._literals[word] = Literal(tuple(map(intern, self._spell(word))))
         return known
 
     def named(self, name: str, phrase: str) -> Either:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 
-from plano_asgi.signals.base import Detector, Row, Signal
+from plano_asgi.signals.base import Detector, Signal
 from plano_asgi.signals.lexicon import Lexicon
-from plano_asgi.signals.matching import Hit, Reader, Reading
+from plano_asgi.signals.matching import Heard, Hit, Reader, Reading
 from plano_asgi.signals.opening import praises
 
 _CATEGORY = "interaction.satisfaction"
@@ -25,19 +25,21 @@ def satisfaction(reader: Reader) -> Detector:
     answer there is nothing to confirm, see ``opening``.
     """
 
-    def detect(rows: Sequence[Row]) -> Iterable[Signal]:
-        for row, reading, answered in reader.human(rows):
-            if reading.hits and (found := _best(reader.lexicon, reading, answered)):
-                leaf, hit = found
-                yield Signal(
-                    type=f"{_CATEGORY}.{leaf}",
-                    message_index=row.index,
-                    confidence=hit.confidence,
-                    snippet=hit.snippet,
-                    metadata={"pattern_type": leaf, "pattern": hit.phrase},
-                )
+    return lambda rows: satisfied(reader.lexicon, reader.hear(rows))
 
-    return detect
+
+def satisfied(lexicon: Lexicon, heard: Heard) -> Iterator[Signal]:
+    """What ``satisfaction`` finds in what was heard already."""
+    for row, reading, answer in heard.people:
+        if reading.hits and (found := _best(lexicon, reading, answer is not None)):
+            leaf, hit = found
+            yield Signal(
+                type=f"{_CATEGORY}.{leaf}",
+                message_index=row.index,
+                confidence=hit.confidence,
+                snippet=hit.snippet,
+                metadata={"pattern_type": leaf, "pattern": hit.phrase},
+            )
 
 
 def _best(lexicon: Lexicon, reading: Reading, answered: bool) -> tuple[str, Hit] | None:

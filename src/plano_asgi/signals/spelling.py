@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Set
 from itertools import chain, pairwise
+from sys import intern
 
 from plano_asgi.signals import text as texts
 from plano_asgi.signals.lexicon import Lexicon
@@ -33,9 +34,16 @@ def misspellings(word: str) -> set[str]:
     return {text for text in wrong if len(text) >= 4} - {word}
 
 
+class Slip(tuple[str, ...]):
+    """The words of a piece of text that has one misspelt."""
+
+    __slots__ = ()
+
+
 class Spelling(dict[str, tuple[str, ...]]):
     """
-    What stands between two spaces of a folded text, to the words it is; filled in as texts come.
+    What stands between two spaces of a folded text, to the words it is (a ``Slip``, where one is
+    misspelt); filled in as texts come.
 
     Args:
         lexicon: Its ``spelling``, ``fillers`` and words that are no slips.
@@ -50,8 +58,6 @@ class Spelling(dict[str, tuple[str, ...]]):
         self._known = lexicon.real_words.union(lexicon.stopwords, self._usual)
         self._vocabulary: Set[str] = frozenset()
         self._slips: dict[str, str] = {}
-        self.slipped: set[str] = set()
-        """The pieces kept that have a slip in them."""
 
     def teach(self, phrases: Set[str], context: Set[str]) -> None:
         """
@@ -65,15 +71,11 @@ class Spelling(dict[str, tuple[str, ...]]):
         self._known = self._known.union(phrases, context)
         meant = (word for word in phrases if len(word) >= SHORTEST_SLIP and word.isalpha())
         self._slips = _slips(meant, self._known)
-        self._forget()
+        self.clear()
 
     def spell(self, word: str) -> Iterable[str]:
         """The words that a word of a phrase is in texts."""
         return chain.from_iterable(map(self._usually, texts.tokens(texts.fold(word))))
-
-    def is_slip(self, token: str) -> bool:
-        """Whether a word of a text is read as another."""
-        return self._correct(token) is not None
 
     def __missing__(self, piece: str) -> tuple[str, ...]:
         words: list[str] = []
@@ -87,18 +89,12 @@ class Spelling(dict[str, tuple[str, ...]]):
                 is_slipped = True
             else:
                 words += self._usually(self._short(token))
-        found = tuple(words)
+        found = (Slip if is_slipped else tuple)(map(intern, words))
         if len(piece) <= MAX_PIECE_CHARS:
             if len(self) >= self._max_pieces:
-                self._forget()
+                self.clear()
             self[piece] = found
-            if is_slipped:
-                self.slipped.add(piece)
         return found
-
-    def _forget(self) -> None:
-        self.clear()
-        self.slipped.clear()
 
     def _usually(self, token: str) -> tuple[str, ...]:
         usual = self._usual.get(token)

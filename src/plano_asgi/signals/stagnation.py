@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import and_, itemgetter
 from typing import Literal
 
 from plano_asgi.signals import text as texts
 from plano_asgi.signals.base import Detector, Row, Signal, TurnMetrics
 from plano_asgi.signals.lexicon import Lexicon
-from plano_asgi.signals.matching import Reader
+from plano_asgi.signals.matching import Heard, Reader
 from plano_asgi.signals.saying import Saying
 
 DECAY_PER_TURN = 0.25
@@ -51,22 +54,28 @@ def stagnation(reader: Reader, *, baseline_turns: int = 5) -> Detector:
     what one of the two before it of the same speaker said.
     """
 
-    def detect(rows: Sequence[Row]) -> Iterable[Signal]:
-        turns = turn_metrics(rows, baseline_turns=baseline_turns)
-        if turns.is_dragging:
-            yield Signal(
-                type=_DRAGGING,
-                message_index=rows[-1].index,
-                confidence=1 - turns.efficiency_score,
-                metadata={
-                    "total_turns": turns.user_turns,
-                    "efficiency_score": turns.efficiency_score,
-                    "baseline_turns": baseline_turns,
-                },
-            )
-        yield from _repetitions(reader, rows)
+    return lambda rows: stagnant(
+        reader.lexicon, reader.hear(rows), rows, baseline_turns=baseline_turns
+    )
 
-    return detect
+
+def stagnant(
+    lexicon: Lexicon, heard: Heard, rows: Sequence[Row], *, baseline_turns: int = 5
+) -> Iterator[Signal]:
+    """What ``stagnation`` finds in what was heard already of *rows*."""
+    turns = turn_metrics(rows, baseline_turns=baseline_turns)
+    if turns.is_dragging:
+        yield Signal(
+            type=_DRAGGING,
+            message_index=rows[-1].index,
+            confidence=1 - turns.efficiency_score,
+            metadata={
+                "total_turns": turns.user_turns,
+                "efficiency_score": turns.efficiency_score,
+                "baseline_turns": baseline_turns,
+            },
+        )
+    yield from _repetitions(lexicon, heard)
 
 
 def likeness(new: Saying, old: Saying, stopwords: frozenset[str]) -> float:
@@ -76,7 +85,7 @@ def likeness(new: Saying, old: Saying, stopwords: frozenset[str]) -> float:
     Lengths are compared before words, and samples before whole texts. Texts that differ in a
     number or a name are two texts, however much they share.
     """
-    if not are_near(new, old):
+    if not _are_near(new, old):
         return 0.0
     if new.raw == old.raw:
         return 1.0
@@ -90,16 +99,12 @@ def likeness(new: Saying, old: Saying, stopwords: frozenset[str]) -> float:
     return _shared(new, old, stopwords)
 
 
-def are_near(new: Saying, old: Saying) -> bool:
-    """Whether lengths and samples leave it open that two texts are alike: what most fail."""
+def _are_near(new: Saying, old: Saying) -> bool:
     size, other = new.size, old.size
     if size < MIN_LENGTH_RATIO * other or other < MIN_LENGTH_RATIO * size:
         return False
-    ours, theirs = new.sample, old.sample
-    common = len(ours & theirs)
-    return common >= SAMPLE_OVERLAP * (len(ours) + len(theirs) - common) and (
-        common > 0 or new.raw == old.raw
-    )
+    common, union = len(new.sample & old.sample), len(new.sample | old.sample)
+    return common >= SAMPLE_OVERLAP * union and (common > 0 or new.raw == old.raw)
 
 
 def _shared(new: Saying, old: Saying, stopwords: frozenset[str]) -> float:
@@ -115,24 +120,38 @@ def _shared(new: Saying, old: Saying, stopwords: frozenset[str]) -> float:
     return similarity
 
 
-def _repetitions(reader: Reader, rows: Sequence[Row]) -> Iterator[Signal]:
-    before: dict[str, deque[tuple[int, Saying]]] = {
-        "human": deque(maxlen=LOOKBACK),
-        "gpt": deque(maxlen=LOOKBACK),
-    }
-    lexicon = reader.lexicon
-    stopwords = lexicon.stopwords
-    for row in rows:
-        if (said := reader.said(row)) is None:
-            continue
-        earlier = before[row.kind]
+def _repetitions(lexicon: Lexicon, heard: Heard) -> Iterator[Signal]:
+    people = [at for at, (row, _) in enumerate(heard.all) if row.kind == "human"]
+    models = [at for at, (row, _) in enumerate(heard.all) if row.kind == "gpt"]
+    near = sorted((*_near(heard, people), *_near(heard, models)))
+    for at, pairs in groupby(near, key=_first):
+        row, said = heard.all[at]
         similarity, index = 0.0, -1
-        for place, old in earlier:
-            if are_near(said, old) and (alike := likeness(said, old, stopwords)) >= similarity:
-                similarity, index = alike, place
-        if similarity and _counts(lexicon, row, said, before["human"]):
+        for _, earlier in pairs:
+            before, old = heard.all[earlier]
+            if (alike := likeness(said, old, lexicon.stopwords)) >= similarity:
+                similarity, index = alike, before.index
+        asked = bisect_left(people, at) - 1
+        request = heard.all[people[asked]][1] if asked >= 0 else None
+        if similarity and _counts(lexicon, row, said, request):
             yield _repeated(row, said, similarity, index)
-        earlier.append((row.index, said))
+
+
+_first = itemgetter(0)
+
+
+def _near(heard: Heard, places: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """
+    Of what stands at *places*, the pairs at most ``LOOKBACK`` apart whose samples leave it open
+    that they are alike, the later one first: what most fail.
+    """
+    samples = [heard.all[at][1].sample for at in places]
+    sizes = [*map(len, samples)]
+    for back in range(1, LOOKBACK + 1):
+        shared = map(len, map(and_, samples[back:], samples))
+        for at, (common, new, old) in enumerate(zip(shared, sizes[back:], sizes, strict=False)):
+            if common >= SAMPLE_OVERLAP * (new + old - common):
+                yield places[at + back], places[at]
 
 
 def asks_for_more(lexicon: Lexicon, words: Sequence[str]) -> bool:
@@ -140,15 +159,16 @@ def asks_for_more(lexicon: Lexicon, words: Sequence[str]) -> bool:
     return not lexicon.followups.isdisjoint(words[:OPENING_WORDS])
 
 
-def _counts(lexicon: Lexicon, row: Row, said: Saying, asked: Sequence[tuple[int, Saying]]) -> bool:
+def _counts(lexicon: Lexicon, row: Row, said: Saying, request: Saying | None) -> bool:
     """
     Whether saying this again is more than to agree, or to ask for more of the same; of an answer,
-    whether nobody asked to hear it again.
+    whether the *request* before it was not to hear it again.
     """
     words = said.spoken()
     if row.kind == "gpt":
-        is_wanted = asked and not lexicon.repeats.isdisjoint(asked[-1][1].spoken())
-        return len(words) >= MIN_NEAR_WORDS and not is_wanted
+        if request is not None and not lexicon.repeats.isdisjoint(request.spoken()):
+            return False
+        return len(words) >= MIN_NEAR_WORDS
     if len(words) < MIN_EXACT_WORDS or lexicon.stopwords.issuperset(words):
         return False
     return words[0] not in lexicon.affirmations and not asks_for_more(lexicon, words)
