@@ -127,8 +127,9 @@ class Exchange:
     """``time.monotonic`` past which nothing new is tried."""
     timings: Timings = field(default_factory=lambda: Timings(started=time.monotonic()))
     usage: Usage | None = None
-    cut_after_chars: int = 0
-    """What a model had written of a stream that did not come to its end, about so much; else 0."""
+    cut_after_bytes: int = 0
+    """What a model had written of a stream that did not come to its end, in UTF-8 bytes, about so
+    many; else 0."""
     status: int | None = None
     response_headers: dict[str, str] = field(default_factory=dict)
     """Sent with the answer besides, and with an error; lower-case names."""

@@ -154,6 +154,63 @@ async def test_a_client_that_leaves_before_the_answer_uses_nothing() -> None:
     assert await _free(plano) == LIMIT
 
 
+@pytest.mark.parametrize("lingers", [False, True])
+@pytest.mark.parametrize("path", REQUESTS)
+async def test_a_client_that_leaves_after_the_end_has_used_what_the_upstream_says(
+    path: str, lingers: bool
+) -> None:
+    """Servers tell of everybody that they have left, once the last byte is out."""
+    leave, linger = anyio.Event(), [anyio.Event()] if lingers else []
+    plano, _ = limited(events(TEXT, _chunk({}, "stop"), END, "[DONE]", *linger))
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        async def sent(message: Any) -> None:
+            await send(message)
+            body, is_last = message.get("body", b""), not message.get("more_body")
+            if message["type"] == "http.response.body" and (is_last or b"[DONE]" in body):
+                leave.set()
+
+        await plano(scope, receive, sent)
+
+    body = {"model": "mistral/large", "stream": True, **REQUESTS[path]}
+    with anyio.fail_after(5):
+        whole = await drive(app, path, body, leave=leave)
+    assert whole.status == 200
+    assert await _free(plano) == LIMIT - 300
+
+
+@pytest.mark.parametrize(
+    ("frames", "written"),
+    [
+        ([_chunk({"content": "wordy " * 400}), TEXT, TEXT], 2404),
+        ([*[_chunk({"content": "wordy "})] * 300, *[b": ping\n\n"] * 20], 1800),
+        ([_chunk({"content": "\N{CJK UNIFIED IDEOGRAPH-6F22}" * 10})] * 60, 1800),
+    ],
+    ids=["one long event", "comments at the end", "no ASCII"],
+)
+@pytest.mark.parametrize("path", REQUESTS)
+async def test_what_was_written_is_found_in_any_events(
+    path: str, frames: list[Any], written: int
+) -> None:
+    """In bytes, four for a token."""
+    reply = events(TEXT, *frames, cut=UpstreamReset("cut"))
+    plano, _ = limited(reply)
+    cut = await drive(plano, path, {"model": "mistral/large", "stream": True, **REQUESTS[path]})
+    estimate = LIMIT - left(cut) - 800
+    used = LIMIT - estimate - await _free(plano)
+    assert used == pytest.approx(written / 4, rel=0.15)
+
+
+async def test_a_cut_stream_of_completions_counts_by_its_bytes() -> None:
+    """Nobody reads them; one byte in sixteen is text."""
+    chunk = {"choices": [{"text": "wordy ", "index": 0}], "object": "text_completion"}
+    plano, _ = limited(events(*[chunk] * 400, cut=UpstreamReset("cut")))
+    body = {"model": "mistral/large", "prompt": "hi", "stream": True, "max_tokens": 800}
+    cut = await drive(plano, "/v1/completions", body)
+    assert cut.status == 200
+    assert await _free(plano) < LIMIT - 400
+
+
 # --------------------------------------------------------------------------- failover
 
 DOWN = answer({"error": {"message": "down"}}, status=503)

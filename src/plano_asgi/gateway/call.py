@@ -33,7 +33,8 @@ _RELAYED = frozenset({"retry-after", "retry-after-ms", "openai-processing-ms", "
 class Call:
     """
     One HTTP request being served. ``started`` is set once the response's status is out: from then
-    on an error can only be said in-band.
+    on an error can only be said in-band. ``ended``: its last message has been handed on, and a
+    client that leaves now has not left it.
     """
 
     scope: Scope = field(repr=False)
@@ -47,6 +48,7 @@ class Call:
     """What follows the endpoint's path (``/models/{tail}``)."""
     identity: Any = None
     started: bool = False
+    ended: bool = False
 
     @property
     def is_head(self) -> bool:
@@ -60,6 +62,8 @@ class Call:
         Raises:
             ClientDisconnected: The server says so (ASGI 2.4: ``send`` raises ``OSError``).
         """
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            self.ended = True
         try:
             await self.raw_send(message)
         except OSError as exc:

@@ -333,7 +333,7 @@ class Gateway:
                     call, exchange, lambda: self._work(call, exchange, endpoint, content)
                 ),
             )
-            exchange.disconnected = exchange.disconnected or left
+            exchange.disconnected |= left and not call.ended
         finally:
             await self._pipeline.finalize(exchange)
 

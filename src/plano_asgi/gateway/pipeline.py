@@ -327,7 +327,7 @@ async def answer_errors(call: Call, exchange: Exchange, work: Work) -> None:
     try:
         await work()
     except ClientDisconnected:
-        exchange.disconnected = True
+        exchange.disconnected = not call.ended
     except Exception as exc:
         exchange.error = exc
         exchange.status = exc.status if isinstance(exc, PlanoError) else 500

@@ -35,6 +35,7 @@ _MODEL_FIELD = re.compile(  # possessive, so that no header takes long to be ref
 )
 _KEPT = ("content-type", "content-disposition", "openai-model")
 _ENDING_BYTES = 8192
+_BYTES_PER_WRITTEN = 16  # of a stream, for one of the text that it carries
 
 NATIVE_ONLY = {
     "/messages/count_tokens": "anthropic.messages",
@@ -130,35 +131,43 @@ async def _pump(call: Call, exchange: Exchange, answer: Answer) -> None:
     exchange.timings.first_byte = time.monotonic()
     ending = _Ending(answer.headers.get("content-type", ""))
     ending.add(first)
-    if first:
-        await call.send({"type": "http.response.body", "body": first, "more_body": True})
+    is_whole = False
     try:
+        if first:
+            await call.send({"type": "http.response.body", "body": first, "more_body": True})
         with answer.time_limit():
             async for chunk in answer.chunks:
                 ending.add(chunk)
                 await call.send({"type": "http.response.body", "body": chunk, "more_body": True})
+        is_whole = True
     except UpstreamError as exc:
         # No dialect, no in-band error: a response left without its end makes the server cut the
         # connection, which every client understands as a failure.
         exchange.error = exc
         return
-    exchange.usage = ending.usage()
+    finally:
+        exchange.usage = ending.usage()
+        if not is_whole and exchange.usage is None:
+            exchange.cut_after_bytes = ending.size // _BYTES_PER_WRITTEN
     await call.send({"type": "http.response.body", "body": b""})
 
 
 class _Ending:
     """The last bytes of an answer of *content_type*: all that is kept of it, to know its usage."""
 
-    __slots__ = ("_is_read", "_is_stream", "_kept")
+    __slots__ = ("_is_read", "_is_stream", "_kept", "size")
 
     def __init__(self, content_type: str) -> None:
         kind = content_type.partition(";")[0].strip().lower()
         self._is_stream = kind == "text/event-stream"
         self._is_read = self._is_stream or kind == "application/json"
         self._kept = b""
+        self.size = 0
+        """Bytes of the answer so far."""
 
     def add(self, chunk: bytes) -> None:
         """What comes next."""
+        self.size += len(chunk)
         if self._is_read:
             self._kept = (self._kept + chunk[-_ENDING_BYTES:])[-_ENDING_BYTES:]
 

@@ -21,15 +21,15 @@ from plano_asgi.stream_events import (
 class Progress:
     """How far an answer has come: what is open, what is finished, what it used."""
 
-    __slots__ = ("_choices", "_ended", "_finished", "_started", "chars", "failure", "usage")
+    __slots__ = ("_choices", "_ended", "_finished", "_started", "failure", "usage", "written")
 
     def __init__(self) -> None:
         self._choices: set[int] = set()
         self._finished: dict[int, FinishReason] = {}
         self._started: Started | None = None
         self._ended = False
-        self.chars = 0
-        """That the model has written."""
+        self.written = 0
+        """That the model has written, in UTF-8 bytes."""
         self.failure: PlanoError | None = None
         self.usage: Usage | None = None
 
@@ -67,13 +67,13 @@ class Progress:
                 break
             if isinstance(event, TextDelta):
                 self._choices.add(event.choice)
-                self.chars += len(event.text)
+                self.written += _size(event.text)
             elif isinstance(event, ToolCallStarted):
                 self._choices.add(event.choice)
             elif isinstance(event, ToolCallDelta):
-                self.chars += len(event.arguments)
+                self.written += _size(event.arguments)
             elif isinstance(event, ReasoningDelta):
-                self.chars += len(event.text)
+                self.written += _size(event.text)
             elif isinstance(event, Finished):
                 self._finished[event.choice] = event.reason
             elif isinstance(event, UsageReported):
@@ -82,6 +82,10 @@ class Progress:
                 self._started = self._started or event
             passed.append(event)
         return passed
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
 def _merged(before: Usage | None, now: Usage) -> Usage:

@@ -53,7 +53,9 @@ async def translate_stream(
         if not progress.is_whole:
             progress.failure = progress.failure or exc
     except (ClientDisconnected, get_cancelled_exc_class()):
-        exchange.cut_after_chars = progress.chars
+        exchange.usage = progress.usage
+        if not progress.is_whole:
+            exchange.cut_after_bytes = progress.written
         raise
     except Exception as exc:  # a bug of ours: the client is told in-band, the log in full
         progress.failure = unexpected(exc, call.id)
@@ -61,7 +63,7 @@ async def translate_stream(
         progress.failure = UpstreamReset("The upstream's answer broke off.")
     exchange.usage, exchange.error = progress.usage, exchange.error or progress.failure
     if progress.failure is not None:
-        exchange.cut_after_chars = progress.chars
+        exchange.cut_after_bytes = progress.written
         scrub_error(progress.failure, answer.sent_headers)
         last = writer.fail(progress.failure)
     else:

@@ -37,6 +37,7 @@ from plano_asgi.wire.sse import SSEDecoder, SSEFramer, split_frames
 _TAIL_FRAMES = 3
 _TAIL_BYTES = 8192
 _BYTES_PER_CHAR = 16  # of a stream, for one of the text that it carries
+_DATA = b"data:"
 _BLANKS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
@@ -50,6 +51,7 @@ async def relay_stream(call: Call, exchange: Exchange, answer: Answer, headers: 
     framer = SSEFramer()
     try:
         await relay.emit(framer.feed(b"".join(answer.head)))
+        relay.begin()
         if not relay.failed:
             with answer.time_limit():
                 async for chunk in answer.chunks:
@@ -76,6 +78,7 @@ class _Relay:
         "_call",
         "_dialect",
         "_drops_usage",
+        "_events",
         "_exchange",
         "_send",
         "_size",
@@ -88,7 +91,7 @@ class _Relay:
         self._dialect, self._send = call.dialect, call.raw_send
         self._drops_usage = exchange.dialect == "openai.chat" and not _asked_for_usage(exchange)
         self._tail: deque[bytes] = deque(maxlen=_TAIL_FRAMES)
-        self._size = 0
+        self._size = self._events = 0
         self.failed = False
         """The upstream has told an error of its own, and it has been passed on."""
 
@@ -98,21 +101,38 @@ class _Relay:
             frames = self._scrubbed(cut)
             self.failed = True
         self._size += len(frames)
-        self._tail.append(frames if len(frames) < _TAIL_BYTES else _last_frames(frames))
+        if events := frames.count(_DATA):  # not only comments, that keep a connection open
+            self._events += events
+            self._tail.append(frames if len(frames) < _TAIL_BYTES else _last_frames(frames))
         if self._drops_usage:
             frames = _without_usage_chunk(frames)
         if frames:
             await self._send({"type": "http.response.body", "body": frames, "more_body": True})
 
+    def begin(self) -> None:
+        """What has been sent was read before, and is known exactly."""
+        self._size = self._events = 0
+
     def cut(self) -> None:
-        """Say how much was written, by the share that text has in the last few events."""
+        """
+        It ends before its end: tell what was used by then, and about how much was written. That
+        is what came beyond the first events, less what the last event with text in it has around
+        that, for each event.
+        """
         tail = b"".join(self._tail)
         told = Progress()
+        told.note(self._answer.events)
+        begun = told.written
         told.note(_read(self._dialect, tail))
-        if told.chars:
-            self._exchange.cut_after_chars = told.chars * self._size // len(tail)
-        else:  # arguments of a call whose beginning is gone, say
-            self._exchange.cut_after_chars = self._size // _BYTES_PER_CHAR
+        self._exchange.usage = told.usage
+        if told.is_whole or any(mark in tail for mark in self._dialect.end_marks):
+            return  # all was said, but for the closing
+        around = _around_text(self._dialect, tail)
+        if around is None:  # arguments of a call whose beginning is gone, say
+            written = self._size // _BYTES_PER_CHAR
+        else:
+            written = max(0, self._size - around * self._events)
+        self._exchange.cut_after_bytes = begun + written
 
     async def end(self, rest: bytes, failure: PlanoError | None) -> None:
         """
@@ -131,6 +151,9 @@ class _Relay:
         # An end that only our reader cannot make sense of is an end all the same.
         unread = failure is None and isinstance(progress.failure, UpstreamProtocolError)
         marked = unread and any(mark in tail for mark in self._dialect.end_marks)
+        if told:
+            self.cut()
+            exchange.usage = progress.usage
         if told and not self.failed:
             rest = self._scrubbed(rest)
         if progress.is_whole or told or marked:
@@ -140,6 +163,7 @@ class _Relay:
         scrub_error(failure, self._answer.sent_headers)
         exchange.error = failure
         self.cut()
+        exchange.usage = progress.usage
         event = self._dialect.write_stream_error(failure, self._call.id)
         await self._close(event)
 
@@ -148,6 +172,16 @@ class _Relay:
 
     async def _close(self, last: bytes) -> None:
         await self._call.send({"type": "http.response.body", "body": last})
+
+
+def _around_text(dialect: Dialect, frames: bytes) -> int | None:
+    """Bytes of the last event in *frames* that carries text, less that; ``None`` for no such."""
+    for frame in reversed(list(split_frames(frames))):
+        read = Progress()
+        read.note(_read(dialect, frame))
+        if read.written:
+            return len(frame) - read.written
+    return None
 
 
 def _up_to_error(dialect: Dialect, frames: bytes) -> bytes | None:

@@ -18,7 +18,7 @@ _OUTPUT_FIELDS = {
     "anthropic.messages": ("max_tokens",),
 }
 _ANSWERS = frozenset({"chat", "/completions"})
-_BYTES_PER_TOKEN = _CHARS_PER_TOKEN = 4
+_BYTES_PER_TOKEN = 4
 _BASE64, _DATA = b";base64,", b'data":"'  # bytes that no model reads as text
 
 
@@ -54,16 +54,18 @@ def settled(exchange: Exchange, estimate: Estimate, default_output_tokens: int) 
     written by then; no more than *default_output_tokens* where nobody knows how much that is.
     Nothing where no byte of an answer came.
     """
-    told, has_begun = exchange.usage, exchange.timings.first_byte is not None
-    is_cut = exchange.stream and has_begun and (exchange.disconnected or exchange.error is not None)
-    if told is not None and not is_cut:
+    told = exchange.usage
+    written = exchange.cut_after_bytes if exchange.operation in _ANSWERS else 0
+    has_begun = exchange.timings.first_byte is not None
+    is_cut = exchange.stream and has_begun and exchange.error is not None
+    if told is not None and not (is_cut or written):
         return told
     if exchange.served_by is None or not has_begun:
         return None
-    if written := exchange.cut_after_chars:
+    if written:
         used = Usage(
             input_tokens=estimate.input_tokens,
-            output_tokens=-(-written // _CHARS_PER_TOKEN),
+            output_tokens=-(-written // _BYTES_PER_TOKEN),
             estimated=True,
         )
     else:

@@ -72,7 +72,7 @@ async def test_what_was_written_is_told_from_the_last_few_events(api: str, kind:
     seen: list[int] = []
 
     async def note(exchange: Exchange) -> None:
-        seen.append(exchange.cut_after_chars)
+        seen.append(exchange.cut_after_bytes)
 
     first, delta = (TEXT[api], TEXT[api]) if kind == "text" else CALL[api]
     reply = events(first, *[delta] * 400, cut=UpstreamReset("cut"))
