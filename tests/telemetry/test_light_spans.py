@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -316,3 +319,92 @@ def test_a_tracer_that_is_switched_off_makes_none() -> None:
     assert light is not None
     assert not started(light).is_recording()
     assert started(light, parent()).get_span_context().span_id == 9
+
+
+class _Choosy(ParentBased):
+    """Says no, whatever its description says."""
+
+    def __init__(self) -> None:
+        super().__init__(ALWAYS_ON)
+
+    def should_sample(self, *args: Any, **options: Any) -> Any:
+        return SamplingResult(Decision.DROP)
+
+
+class _Odd(Sampler):
+    """Adds what no exporter could write."""
+
+    def should_sample(self, *args: Any, **options: Any) -> Any:
+        odd: Any = {"": 1, "set": {1}, "fine": "yes"}
+        return SamplingResult(Decision.RECORD_AND_SAMPLE, odd)
+
+    def get_description(self) -> str:
+        return "Odd"
+
+
+@pytest.mark.parametrize("sampler", [_Choosy(), _Odd(), ParentBased(ALWAYS_ON, _Choosy())])
+def test_samplers_of_ones_own_are_asked_about_every_span(sampler: Sampler) -> None:
+    """By what they are, not by what they are called; what they add is checked."""
+
+    def play(tracer: SpanStarter) -> list[bool]:
+        spans = [started(tracer, above) for above in PARENTS]
+        for span in spans:
+            span.end(5)
+        return [span.is_recording() for span in spans]
+
+    plain, light = both(play, sampler)
+    assert light == plain
+
+
+def test_no_room_for_events_and_links_is_counted() -> None:
+    """Each of them."""
+    limits = sdk.SpanLimits(max_events=0, max_links=0)
+
+    def play(tracer: SpanStarter) -> None:
+        span = started(tracer)
+        for _ in range(5):
+            span.add_event("e")
+            span.add_link(SpanContext(5, 6, is_remote=True))
+        span.end(5)
+
+    plain, light = both(play, limits=limits)
+    assert light == plain
+    assert light[2][0]["dropped"] == (0, 5, 5)
+
+
+def test_threads_lose_nothing_of_each_others() -> None:
+    """The first of them makes what all of them fill."""
+    light = light_tracer(_tracer(), NAME, "")
+    assert light is not None
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(100):
+            span = started(light)
+            assert isinstance(span, LightSpan)
+            workers = [
+                threading.Thread(target=span.set_attribute, args=(f"n{number}", number))
+                for number in range(4)
+            ]
+            for worker in workers:
+                worker.start()
+            span.put({"own": 1})
+            for worker in workers:
+                worker.join()
+            span.end()
+            assert set(span.attributes or ()) == {"a", "own", "n0", "n1", "n2", "n3"}
+    finally:
+        sys.setswitchinterval(before)
+
+
+def test_a_copy_is_a_span_to_read() -> None:
+    """Processors that leave something out of a span change one."""
+    light = light_tracer(_tracer(), NAME, "")
+    assert light is not None
+    span = started(light)
+    assert isinstance(span, LightSpan)
+    _everything(span)
+    span.end(5)
+    copy = deepcopy(span)
+    assert _plain(copy) == _plain(span)
+    assert copy.events[0] is not span.events[0]

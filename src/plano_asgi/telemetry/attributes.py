@@ -17,7 +17,7 @@ from plano_asgi.pricing import prefix_of
 from plano_asgi.telemetry import semconv as names_of
 from plano_asgi.telemetry.attribute_values import Attributes, attribute_text, name_text
 from plano_asgi.telemetry.outcome import Cost, Outcome
-from plano_asgi.telemetry.request_fields import double, put_request_fields
+from plano_asgi.telemetry.request_fields import double, is_int64, put_request_fields
 from plano_asgi.telemetry.semconv import Names
 
 if TYPE_CHECKING:
@@ -246,10 +246,11 @@ def _put_cost(attributes: Attributes, cost: Cost) -> None:
 def _put_facts(attributes: Attributes, exchange: Exchange) -> None:
     facts = exchange.facts
     for key, value in facts.items():
-        name = FACTS.get(key) or f"plano.{key}"
+        # An extension may have put anything there.
+        name = FACTS.get(key) or f"plano.{attribute_text(key)}"
         if isinstance(value, str):
             attributes[name] = attribute_text(value)
-        elif isinstance(value, bool | int | float):  # an extension may have put anything there
+        elif isinstance(value, bool | float) or is_int64(value):
             attributes[name] = value
     asked = exchange.body if exchange.client_body is None else exchange.client_body
     thread = facts.get("state_thread")

@@ -8,13 +8,16 @@ them by the API works as it does there; sampler, ids, processors and resource ar
 
 from __future__ import annotations
 
+import threading
 import traceback
 from collections.abc import Mapping
+from copy import deepcopy
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
@@ -35,9 +38,10 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AnyValue
     from opentelemetry.util.types import Attributes as Given
 
-_FOLLOWS = ("ParentBased{", "localParentSampled:AlwaysOnSampler")
 _SAMPLED, _RANDOM = 1, 2  # of trace flags
 _UNSET = Status(StatusCode.UNSET)
+_CHANGING = threading.Lock()
+"""Of all spans: it is held for less than a microsecond."""
 _FIELDS = {
     *("_name", "_context", "_parent", "_kind", "_status", "_start_time", "_end_time"),
     *("_attributes", "_events", "_links"),
@@ -79,8 +83,11 @@ class LightTracer:
     def __init__(self, tracer: sdk.Tracer, scope: InstrumentationScope) -> None:
         self.tracer, self.scope = tracer, scope
         self.limits = tracer._span_limits
-        described = tracer.sampler.get_description()
-        self._follows = described.startswith(_FOLLOWS[0]) and _FOLLOWS[1] in described
+        sampler = tracer.sampler
+        self._follows = (
+            type(sampler).should_sample is ParentBased.should_sample
+            and getattr(sampler, "_local_parent_sampled", None) is ALWAYS_ON
+        )
 
     def start(
         self, name: str, parent: Span, context: Context, kind: SpanKind, attributes: Attributes
@@ -112,7 +119,7 @@ class LightTracer:
         context: Context,
         kind: SpanKind,
         attributes: Attributes,
-    ) -> Span | tuple[SpanContext, Attributes]:
+    ) -> Span | tuple[SpanContext, Any]:
         """What the sampler decides: the span itself if it is not to be recorded."""
         tracer, ids = self.tracer, self.tracer.id_generator
         trace_id = ids.generate_trace_id() if above is None else above.trace_id
@@ -124,7 +131,11 @@ class LightTracer:
         own = SpanContext(trace_id, span_id, False, flags, result.trace_state)
         if not result.decision.is_recording():  # type: ignore[no-untyped-call]
             return NonRecordingSpan(own)
-        return own, dict(result.attributes or ())
+        told = dict(result.attributes or ())
+        if told == attributes:
+            return own, attributes
+        limits = self.limits  # what the sampler adds, nobody has checked
+        return own, BoundedAttributes(limits.max_span_attributes, told, immutable=False)
 
 
 class LightSpan(Span, sdk.ReadableSpan):
@@ -160,6 +171,24 @@ class LightSpan(Span, sdk.ReadableSpan):
         self._status = _UNSET
         self._start_time = time_ns()
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> sdk.ReadableSpan:
+        """What it says, for whoever changes it before it is exported."""
+        return sdk.ReadableSpan(
+            name=self._name,
+            context=self._context,
+            parent=self._parent,
+            resource=self._resource,
+            attributes=deepcopy(self._attributes, memo),
+            events=deepcopy(list(self._events), memo),
+            links=deepcopy(list(self._links), memo),
+            kind=self._kind,
+            instrumentation_info=self._instrumentation_info,
+            status=self._status,
+            start_time=self._start_time,
+            end_time=self._end_time,
+            instrumentation_scope=self._instrumentation_scope,
+        )
+
     def get_span_context(self) -> SpanContext:
         """Its ids."""
         return self._context  # type: ignore[return-value]
@@ -170,14 +199,16 @@ class LightSpan(Span, sdk.ReadableSpan):
 
     def put(self, attributes: Mapping[str, Any]) -> None:
         """Add *attributes*, which need no check."""
-        if self._end_time is None:
-            self._attributes.update(attributes)
+        with _CHANGING:
+            if self._end_time is None:
+                self._attributes.update(attributes)
 
     def set_attributes(self, attributes: Mapping[str, AnyValue]) -> None:
         """Add what of *attributes* an exporter can write."""
-        if not isinstance(self._attributes, BoundedAttributes):
-            most = self._maker.limits.max_span_attributes
-            self._attributes = BoundedAttributes(most, self._attributes, immutable=False)
+        with _CHANGING:
+            if not isinstance(self._attributes, BoundedAttributes):
+                most = self._maker.limits.max_span_attributes
+                self._attributes = BoundedAttributes(most, self._attributes, immutable=False)
         self.put(attributes)
 
     def set_attribute(self, key: str, value: AnyValue) -> None:
@@ -187,18 +218,25 @@ class LightSpan(Span, sdk.ReadableSpan):
     def add_event(self, name: str, attributes: Given = None, timestamp: int | None = None) -> None:
         """Add an event, now or at *timestamp* (nanoseconds)."""
         limits = self._maker.limits
-        if self._end_time is None:
-            told = BoundedAttributes(limits.max_event_attributes, attributes)
-            self._events = self._events or BoundedList(limits.max_events)
-            self._events.append(sdk.Event(name, told, timestamp))
+        told = BoundedAttributes(limits.max_event_attributes, attributes)
+        event = sdk.Event(name, told, timestamp)
+        with _CHANGING:
+            if self._end_time is None:
+                if not isinstance(self._events, BoundedList):
+                    self._events = BoundedList(limits.max_events)
+                self._events.append(event)
 
     def add_link(self, context: SpanContext, attributes: Given = None) -> None:
         """Add a link to the span of *context*, if it is one."""
+        if context is None or not (context.is_valid or attributes or context.trace_state):
+            return
         limits = self._maker.limits
-        if self._end_time is None and (context.is_valid or attributes or context.trace_state):
-            told = BoundedAttributes(limits.max_link_attributes, attributes)
-            self._links = self._links or BoundedList(limits.max_links)
-            self._links.append(Link(context, told))
+        link = Link(context, BoundedAttributes(limits.max_link_attributes, attributes))
+        with _CHANGING:
+            if self._end_time is None:
+                if not isinstance(self._links, BoundedList):
+                    self._links = BoundedList(limits.max_links)
+                self._links.append(link)
 
     def record_exception(
         self,
@@ -232,9 +270,10 @@ class LightSpan(Span, sdk.ReadableSpan):
 
     def end(self, end_time: int | None = None) -> None:
         """End it, now or at *end_time* (nanoseconds), and hand it over; once."""
-        if self._end_time is not None:
-            return
-        self._end_time = time_ns() if end_time is None else end_time
+        with _CHANGING:
+            if self._end_time is not None:
+                return
+            self._end_time = time_ns() if end_time is None else end_time
         most = self._maker.limits.max_span_attributes
         if most is not None and len(self._attributes) > most:  # those that need no check
             self._attributes = BoundedAttributes(most, self._attributes)

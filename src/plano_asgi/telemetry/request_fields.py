@@ -28,14 +28,18 @@ def _as(attribute: str, read: Callable[[Any], AttributeValue | None]) -> _Put:
     return put
 
 
+def is_int64(value: Any) -> bool:
+    """Whether *value* is a whole number that an exporter can write."""
+    return type(value) is int and -_INT64 <= value < _INT64
+
+
 def double(value: Any) -> float | None:
     """*value*, if it is a number that fits."""
-    is_number = type(value) is float or (type(value) is int and -_INT64 <= value < _INT64)
-    return float(value) if is_number else None
+    return float(value) if type(value) is float or is_int64(value) else None
 
 
 def _whole(value: Any) -> int | None:
-    return value if type(value) is int and -_INT64 <= value < _INT64 else None
+    return value if is_int64(value) else None
 
 
 def _not_one(value: Any) -> int | None:
