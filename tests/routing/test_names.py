@@ -355,3 +355,12 @@ def test_overlong_names_are_not_remembered() -> None:
     long = "x" * MAX_NAME_CHARS
     assert names.meant(f"mistral/{long}")[0] == f"mistral/{long}"
     assert names._meanings.cache_info().currsize == 0
+
+
+@pytest.mark.parametrize("id", ["gpt-4o", "*"])
+def test_what_an_ambiguous_name_may_mean_is_all_of_it(id: str) -> None:
+    """A rule may decide: steps are told of every model, and nobody fails."""
+    names = Names([entry(f"openai/{id}"), entry(f"azure_openai/{id}")], known=KNOWN)
+    with pytest.raises(AmbiguousModel):
+        names.resolve("gpt-4o")
+    assert {"openai/gpt-4o", "azure_openai/gpt-4o", "gpt-4o"} <= set(names.meant("gpt-4o"))

@@ -163,7 +163,12 @@ class Names:
     def _meant(self, name: str) -> tuple[str, ...]:
         if (alias := self._aliases.get(name)) is not None:
             return self._meant_by(alias)
-        return self._spelled(self._find(name) or self._default)
+        try:
+            return self._spelled(self._find(name) or self._default)
+        except AmbiguousModel:  # a rule may still decide
+            wild = (self._by_wildcard(each, name, "") for each in self._known_bare.get(name, ()))
+            every = self._bare.get(name, {}).values() or wild
+            return tuple(dict.fromkeys(told for found in every for told in self._spelled(found)))
 
     def _meant_by(self, alias: Alias) -> tuple[str, ...]:
         names: list[str] = []
