@@ -33,11 +33,15 @@ def made(kind: str, request: pytest.FixtureRequest, directory: Path) -> Store:
 
 
 class CountedStore:
-    """*inner*, and the keys that were ``asked`` for, reading or writing, in their order."""
+    """
+    *inner*, the keys that were ``asked`` for, reading or writing, in their order, and of how many
+    keys each of its ``reads`` was.
+    """
 
     def __init__(self, inner: Store) -> None:
         self.inner = inner
         self.asked: list[str] = []
+        self.reads: list[int] = []
 
     @property
     def is_shared(self) -> bool:
@@ -45,10 +49,12 @@ class CountedStore:
 
     async def get(self, key: str, /) -> bytes | None:
         self.asked.append(key)
+        self.reads.append(1)
         return await self.inner.get(key)
 
     async def get_many(self, keys: Sequence[str], /) -> list[bytes | None]:
         self.asked += keys
+        self.reads.append(len(keys))
         return await get_all(self.inner, keys)
 
     async def put(self, key: str, value: bytes, /, *, ttl_s: float | None = None) -> None:

@@ -22,6 +22,7 @@ HEAD = Head(
     is_home=True,
     items=4,
     size=512,
+    trail="resp_1 resp_0",
 )
 
 

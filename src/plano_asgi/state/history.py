@@ -42,8 +42,9 @@ class History:
 
     async def find(self, owner: str | None, id: str) -> Record | None:
         """The response that *owner* knows as *id*, ours or one of an earlier program."""
-        if (record := await self._records.get(owner, id)) is not None:
-            return record
+        return await self._records.get(owner, id) or await self._find_earlier(owner, id)
+
+    async def _find_earlier(self, owner: str | None, id: str) -> Record | None:
         items = await self._earlier(owner, id) if self._earlier is not None else None
         if items is None:
             return None
@@ -74,13 +75,8 @@ class History:
         Raises:
             NotFound: Something that it follows was deleted or has expired.
         """
-        chain: list[Record] = []
-        first = record.head
-        while first.previous is not None:
-            if (earlier := await self.find(owner, first.previous)) is None:
-                raise no_earlier_turn(record.head.id)
-            chain.append(earlier)
-            first = earlier.head
+        chain = await self._chain(owner, record)
+        first = chain[-1].head if chain else record.head
         pieces: list[Piece] = []
         if first.conversation is not None:
             try:
@@ -92,6 +88,24 @@ class History:
         for earlier in reversed(chain):
             pieces += (input_of(earlier), _output(earlier))
         return pieces
+
+    async def _chain(self, owner: str | None, record: Record) -> list[Record]:
+        """The responses that *record* follows, newest first. A trail is read at once."""
+        chain: dict[str, Record] = {}
+        found: dict[str, Record | None] = {}
+        head = record.head
+        while (id := head.previous) is not None:
+            if id not in found and " " in head.trail:
+                found = await self._records.get_all(owner, head.trail.split())
+            if id in found:
+                earlier = found[id] or await self._find_earlier(owner, id)
+            else:
+                earlier = await self.find(owner, id)
+            if earlier is None or id in chain:  # an upstream that keeps its own may name one twice
+                raise no_earlier_turn(record.head.id)
+            chain[id] = earlier
+            head = earlier.head
+        return list(chain.values())
 
     def check(self, items: int, size: int, param: str) -> None:
         """

@@ -56,6 +56,8 @@ class Asked:
     thread: str = ""
     """See ``Head``; "" where it follows nothing."""
     before: int = 0
+    trail: str = ""
+    """See ``Head``."""
     is_outside: bool = False
     """Its conversation was deleted, or filled by others, while the model spoke."""
 
@@ -203,4 +205,5 @@ class Keeper(ResponseFilter):
             self._is_home,
             asked.items + (items or 1),  # so that they bound the number of turns, too
             asked.size + len(content),
+            asked.trail,
         )

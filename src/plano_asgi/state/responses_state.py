@@ -233,6 +233,7 @@ class ResponsesState:
         asked.thread = exchange.facts["state_thread"] = head.thread or previous
         asked.items += head.items
         asked.size += head.size
+        asked.trail = head.next_trail
         pin = self._pin(head, exchange.model) if head.is_home else None
         if pin is not None:
             exchange.state[PIN_KEY] = pin
