@@ -59,8 +59,8 @@ async def cancel_response(visit: Visit) -> JSONObject:
 async def list_input_items(visit: Visit) -> JSONObject:
     """One page of what it follows."""
     paging = read_paging(visit.query)
-    items = await visit.state.input_of(visit.owner, visit.id)
-    return page([listed(item, id) for id, item in distinct(items, f"{visit.id}:input")], paging)
+    items = distinct(await visit.state.input_of(visit.owner, visit.id), f"{visit.id}:input")
+    return page([listed(item, id) for id, item in items if isinstance(item, dict)], paging)
 
 
 def _background_home(record: Record) -> Candidate | None:

@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 from plano_asgi._json import JSONObject, dumps
 from plano_asgi.errors import NotFound, RequestError
 from plano_asgi.state.gaps import Gaps, numbers_left, widened
+from plano_asgi.state.items import encoded
 from plano_asgi.state.names import batch_key, conversation_key, is_id, new_id
 from plano_asgi.state.pieces import Piece
 from plano_asgi.state.placed import Placed, find, placed
@@ -63,7 +64,7 @@ class Conversations:
         Raises:
             RequestError: It would be over its bounds.
         """
-        now, id, content = self._shelf.timer(), new_id("conv"), dumps(items)
+        now, id, content = self._shelf.timer(), new_id("conv"), encoded(items)
         head: JSONObject = {"id": id, "created_at": int(now), "metadata": metadata}
         if not items:
             head |= {"next": 0, "items": 0, "size": 0, "kept_at": now}
@@ -139,8 +140,8 @@ class Conversations:
                 bounds since this one was asked for.
             RequestError: It would be over its bounds.
         """
-        now, encoded = self._shelf.timer(), dumps(items)
-        size, count = len(encoded), _count(items)
+        now, content = self._shelf.timer(), encoded(items)
+        size, count = len(content), _count(items)
 
         def change(head: Any) -> tuple[Any, tuple[Added, int]]:
             if head is None:
@@ -161,7 +162,7 @@ class Conversations:
             raise self._full(is_paid_for)
         key = batch_key(owner, id, number)
         try:
-            await self._shelf.put(key, _batch(encoded, provider, now))
+            await self._shelf.put(key, _batch(content, provider, now))
         except BaseException:
             uncount = partial(self._uncount, owner, id, number, count, size)
             await self._shelf.take_back([partial(self._shelf.direct_delete, key), uncount])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from plano_asgi._json import JSONObject
+from plano_asgi._json import JSONObject, dumps
+from plano_asgi.errors import RequestError
 from plano_asgi.wire.reasoning_pack import PREFIX
 
 _HAVE_STATUS = frozenset(
@@ -18,6 +19,25 @@ _HAVE_STATUS = frozenset(
     )
 )
 _MADE_BY_MODEL = frozenset(("message", "function_call", "custom_tool_call"))
+
+
+def output_of(response: JSONObject) -> list[Any]:
+    """The items of an answer; none where it has no list of them."""
+    output = response.get("output")
+    return output if isinstance(output, list) else []
+
+
+def encoded(items: Any) -> bytes:
+    """
+    *items* of a client's as JSON.
+
+    Raises:
+        RequestError: They are nested too deeply.
+    """
+    try:
+        return dumps(items)
+    except ValueError as exc:
+        raise RequestError("The items are nested too deeply.") from exc
 
 
 def input_items(given: Any) -> list[Any]:
@@ -66,7 +86,7 @@ def replayed(items: Iterable[Any], *, same_maker: bool) -> list[Any]:
             if item is not None:  # as where one was deleted
                 kept.append(item)
             continue
-        kind = item.get("type", "message")
+        kind = kind_of(item)
         if kind == "reasoning" and not _has_proof(item, same_maker):
             continue
         if None in item.values():
@@ -94,10 +114,10 @@ def listed(item: Any, id: str) -> Any:
     if not isinstance(item, dict):
         return item
     shown: JSONObject = {"id": id, "type": "message"} | item | {"id": id}
-    if shown["type"] in _HAVE_STATUS:
+    kind, text = kind_of(shown), shown.get("content")
+    if kind in _HAVE_STATUS:
         shown.setdefault("status", "completed")
-    text = shown.get("content")
-    if shown["type"] == "message" and isinstance(text, str):
+    if kind == "message" and isinstance(text, str):
         answered = shown.get("role") == "assistant"
         part: JSONObject = {"type": "output_text" if answered else "input_text", "text": text}
         shown["content"] = [part | {"annotations": []} if answered else part]

@@ -21,7 +21,7 @@ from plano_asgi.errors import StoreUnavailable
 from plano_asgi.exchange import UNMASKS, Candidate, Exchange, ResponseFilter
 from plano_asgi.passages import StreamEditor, WireEvent
 from plano_asgi.state.doing import doing
-from plano_asgi.state.items import item_ids
+from plano_asgi.state.items import item_ids, output_of
 from plano_asgi.state.names import is_id, new_id
 from plano_asgi.state.records import UNFINISHED, Head
 from plano_asgi.state.seen import SeenTexts
@@ -174,21 +174,21 @@ class Keeper(ResponseFilter):
         await self._put(content, response, exchange)
 
     async def _put(self, content: bytes, response: JSONObject, exchange: Exchange) -> None:
-        output = response.get("output") or ()
+        output = output_of(response)
         head, ids = self._head(content, len(output), exchange), item_ids(output)
         try:
             with doing(exchange, "response", "save"):
                 self._undo = await self._keep(self._asked, head, content, ids)
-            if self._asked.is_outside:
-                response["conversation"] = None
             exchange.facts["state_thread"] = head.thread
         except StoreUnavailable as exc:
-            is_unfinished = response.get("status") in UNFINISHED
-            if self._asked.wish.conversation is not None or is_unfinished:
+            is_inside = self._asked.wish.conversation is not None and not self._asked.is_outside
+            if is_inside or response.get("status") in UNFINISHED:
                 raise
             response["store"] = False
             exchange.response_headers[LOST_HEADER] = "lost"  # a stream's have gone out
             _log.error("state_lost", request_id=exchange.id, error=str(exc))
+        if self._asked.is_outside:
+            response["conversation"] = None
 
     def _head(self, content: bytes, items: int, exchange: Exchange) -> Head:
         asked, wish = self._asked, self._asked.wish

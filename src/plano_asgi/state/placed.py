@@ -37,8 +37,10 @@ def placed(pieces: Iterable[Piece]) -> list[Placed]:
             if item is None:
                 continue
             id = item_id(item, piece.container, place)
-            if id in taken:  # a list in pages goes on after an id
-                id = _id_by_place(item, piece.container, place)
+            container = piece.container
+            while id in taken:  # a list in pages goes on after an id
+                id = _id_by_place(item, container, place)
+                container += "'"  # a client may give an item the id that follows for another
             taken.add(id)
             found.append(Placed(id, item, piece.number, place, piece.container))
     return found
@@ -60,7 +62,11 @@ def distinct(items: Iterable[tuple[str, Any]], container: str) -> list[tuple[str
     """
     found: dict[str, Any] = {}
     for place, (id, item) in enumerate(items):
-        found[_id_by_place(item, container, place) if id in found else id] = item
+        own = container
+        while id in found:
+            id = _id_by_place(item, own, place)
+            own += "'"
+        found[id] = item
     return list(found.items())
 
 

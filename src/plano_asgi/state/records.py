@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from plano_asgi._json import JSONObject, dumps
 from plano_asgi.exchange import Candidate
+from plano_asgi.state.items import output_of
 from plano_asgi.state.names import is_id, response_key
 from plano_asgi.state.shelf import Shelf
 
@@ -83,8 +84,7 @@ class Record:
     @property
     def output(self) -> list[Any]:
         """The items of the answer."""
-        output = self.response.get("output")
-        return output if isinstance(output, list) else []
+        return output_of(self.response)
 
     @property
     def is_finished(self) -> bool:
@@ -127,8 +127,12 @@ class Records:
         return self._shelf.put(response_key(owner, head.id), plain)
 
     async def finish(self, owner: str | None, record: Record, response: JSONObject) -> None:
-        """Keep the newer state of an answer made in the background."""
-        await self.put(owner, record.head, dumps(record.input), dumps(response))
+        """Keep the newer state of an answer made in the background, if it was not deleted since."""
+
+        def change(kept: Any) -> tuple[Any, None]:
+            return (None if kept is None else {**kept, "response": response}), None
+
+        await self._shelf.update(response_key(owner, record.head.id), change)
 
     async def delete(self, owner: str | None, id: str) -> bool:
         """Forget a response; whether it was there."""

@@ -66,7 +66,7 @@ class References:
         for item in items:
             if kind_of(item) != REFERENCE:
                 found.append(item)
-            elif (id := item.get("id")) not in said:
+            elif not isinstance(id := item.get("id"), str) or id not in said:
                 record = await self._record(owner, id, seen)
                 is_theirs = record is None or (record.head.is_home and makers == {record.provider})
                 if are_native and is_theirs:

@@ -25,7 +25,7 @@ from plano_asgi.state.compaction import Compactor
 from plano_asgi.state.conversations import Conversations
 from plano_asgi.state.doing import doing
 from plano_asgi.state.history import Earlier, History, input_of
-from plano_asgi.state.items import input_items, is_packed, item_ids, kinds_of, replayed
+from plano_asgi.state.items import encoded, input_items, is_packed, item_ids, kinds_of, replayed
 from plano_asgi.state.keeper import Asked, Keeper
 from plano_asgi.state.names import tenant_prefix
 from plano_asgi.state.pieces import Piece
@@ -210,7 +210,7 @@ class ResponsesState:
             with doing(exchange, "items", "load"):
                 new = await self._referred(exchange, owner, new)
             exchange.replace_body({**exchange.body, "input": new})
-        content = dumps(new) if wish.store else b"[]"
+        content = encoded(new) if wish.store else b"[]"
         is_stateless = self._native is None
         asked = Asked(owner, wish, exchange.model, content, len(new), len(content), is_stateless)
         if wish.previous is not None:

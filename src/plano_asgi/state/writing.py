@@ -9,6 +9,7 @@ from functools import partial
 from plano_asgi._json import dumps, loads
 from plano_asgi.errors import NotFound
 from plano_asgi.state.conversations import Conversations
+from plano_asgi.state.items import output_of
 from plano_asgi.state.keeper import Asked, Undo
 from plano_asgi.state.names import is_id, item_key, response_key
 from plano_asgi.state.pieces import Piece
@@ -44,7 +45,7 @@ class Writer:
             written.items = items
             await self._references.note(owner, head.id, items)
             if conversation is not None:
-                said = [*loads(asked.input), *loads(content)["output"]]
+                said = [*loads(asked.input), *output_of(loads(content))]
                 try:
                     written.added = await self.conversations.add(
                         owner, conversation, said, provider=head.provider, is_paid_for=True

@@ -173,6 +173,8 @@ def _binding(read: JSONObject) -> Binding:
     )
     if not _NUMERIC.issuperset(map(type, _NUMBERS(binding))):
         raise TypeError("not a number")
+    if not isinstance(binding.route_name, str | None):
+        raise TypeError("not a name")
     return binding
 
 
