@@ -19,7 +19,7 @@ from state.talk import CHAT, NATIVE, is_native, reply, talk
 pytestmark = pytest.mark.anyio
 
 DEEP: list[Any] = []
-for _ in range(990):
+for _ in range(200_000):
     DEEP = [DEEP]
 
 
