@@ -65,6 +65,14 @@ async def test_it_is_refused_where_a_guard_around_the_gateway_judges_answers(ste
     assert not transport.requests
 
 
+async def test_an_images_background_is_another_thing() -> None:
+    """It is its colour, and no concern of a guard's."""
+    plano, transport = gateway(answer({"data": []}), steps=[_registers(Shout())])
+    body = {"model": BODY["model"], "prompt": "a cat", "background": "transparent"}
+    assert (await drive(plano, "/v1/images/generations", body)).status == 200
+    assert transport.body()["background"] == "transparent"
+
+
 @pytest.mark.parametrize("steps", [[], [_registers(Quiet())]])
 async def test_it_is_served_where_nobody_changes_answers(steps: Any) -> None:
     """Also where somebody listens."""

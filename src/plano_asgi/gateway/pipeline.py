@@ -121,7 +121,7 @@ class Pipeline:
         stages, body = self._stages, exchange.body
         asked = [step for name, step in stages.on_fields.items() if name in body]
         steps = [*stages.first, *asked, *stages.steps]
-        if body.get("background"):
+        if exchange.dialect == "openai.responses" and body.get("background"):
             steps.append(_refuse_unheard)
         if not steps:
             await work()
