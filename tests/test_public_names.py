@@ -13,8 +13,8 @@ ConfigurationError Exchange Filter FilterChain ForgetRoute Guard GuardChain HTTP
 MCPFilter Memory Metrics MetricsApp Model Outcome Plano PlanoError PlanoGuard PlanoMemory
 PlanoTracing Preferences Prices PrometheusMeters Provider ProviderProfile RateLimit RateLimits
 ResponseCache ResponseFilter RetryPolicy Route RoutePreference RouteRule Selector SpendBudget
-SpendBudgets Subject Target Telemetry Timeouts Verdict __version__ default_guards guard install
-open_store
+SpendBudgets Subject Target Telemetry Timeouts Verdict __version__ default_guards doing guard
+install open_store
 """
 
 

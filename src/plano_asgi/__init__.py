@@ -5,6 +5,7 @@ plano-asgi: delivery infrastructure for agentic apps, inside any ASGI service.
     app.add_middleware(PlanoGuard)
 """
 
+from plano_asgi.asgi.doing import doing
 from plano_asgi.attempts import BreakerPolicy, RetryPolicy
 from plano_asgi.cache import ResponseCache
 from plano_asgi.config import ConfigError, Model, Plano
@@ -79,6 +80,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "default_guards",
+    "doing",
     "guard",
     "install",
     "open_store",

@@ -89,7 +89,7 @@ def test_agent_and_tool() -> None:
     """As the conventions have them."""
     assert start_of(activity("agent", "travel", agent_id="a1")) == (
         "invoke_agent travel",
-        SpanKind.CLIENT,
+        SpanKind.INTERNAL,
         {
             "gen_ai.operation.name": "invoke_agent",
             "gen_ai.agent.name": "travel",

@@ -18,6 +18,7 @@ from plano_asgi.activities import Activity, ActivityKind
 from plano_asgi.telemetry import semconv as names
 from plano_asgi.telemetry.attribute_values import Attributes, name_text
 from plano_asgi.telemetry.attributes import provider_name
+from plano_asgi.telemetry.request_fields import is_int64
 
 _REMOTE = frozenset(("http", "mcp"))
 _MAX_STARTS = 512  # remembered
@@ -31,7 +32,8 @@ class ActivitySpan:
 
     Args:
         name: ``{name}`` is the activity's.
-        kind: CLIENT for what is done by another service.
+        kind: CLIENT for what is always done by another service. A filter or an agent is if it is
+            said by which.
         started: Facts known at the start, and their attributes.
         ended: Facts that come up later.
         fixed: Attributes of every such span.
@@ -97,10 +99,13 @@ SPANS: Mapping[ActivityKind, ActivitySpan] = {
     "state": ActivitySpan(name=names.SPAN_STATE, started={"operation": names.STATE_OPERATION}),
     "agent": ActivitySpan(
         name=f"{names.INVOKE_AGENT} {{name}}",
-        kind=SpanKind.CLIENT,
         named=names.AGENT_NAME,
         fixed={names.OPERATION_NAME: names.INVOKE_AGENT},
-        started={"agent_id": names.AGENT_ID, "address": names.SERVER_ADDRESS},
+        started={
+            "agent_id": names.AGENT_ID,
+            "address": names.SERVER_ADDRESS,
+            "port": names.SERVER_PORT,
+        },
         ended={"status": names.HTTP_RESPONSE_STATUS_CODE},
     ),
     "tool": ActivitySpan(
@@ -140,17 +145,16 @@ def _start_of(
             _put(attributes, span.started[key], value)
     if provider := facts.get("provider"):
         attributes[names.PROVIDER_NAME] = provider_name(provider)
-    is_remote = activity == "filter" and facts.get("protocol") in _REMOTE
+    is_remote = facts.get("protocol") in _REMOTE or (activity == "agent" and "address" in facts)
     return span.name.format(name=shown), SpanKind.CLIENT if is_remote else span.kind, attributes
 
 
 def end_attributes(activity: Activity) -> Attributes:
     """What *activity* has come to know since it began, without ``error.type``."""
-    span = SPANS[activity.kind]
+    span, facts = SPANS[activity.kind], activity.facts
     attributes: Attributes = {}
-    for key, value in activity.facts.items():
-        if key not in span.started:
-            _put(attributes, span.ended.get(key) or f"plano.{activity.kind}.{key}", value)
+    for key in sorted(facts.keys() - span.started.keys()):
+        _put(attributes, span.ended.get(key) or f"plano.{activity.kind}.{key}", facts[key])
     return attributes
 
 
@@ -159,5 +163,5 @@ def _put(attributes: Attributes, name: str, value: Any) -> None:
     if isinstance(value, str):
         if value:
             attributes[name] = name_text(value)
-    elif isinstance(value, _TOLD):
+    elif isinstance(value, bool | float) or is_int64(value):
         attributes[name] = value
