@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # may not be installed
@@ -79,7 +80,7 @@ class _Reply:
 
 
 class _Memory:
-    """An upstream that is there at once."""
+    """An upstream that is there at once; who waits for it lets others run, as with a real one."""
 
     def __init__(self) -> None:
         message = {"role": "assistant", "content": "The longer one. " * 20}
@@ -93,6 +94,7 @@ class _Memory:
         self._streams = {chunks: [text] * chunks + ending for chunks in (SHORT, LONG)}
 
     async def open(self, request: Any, timeouts: Any, /) -> Any:
+        await checkpoint()
         for chunks, stream in self._streams.items():
             if b'"max_tokens":%d,' % chunks in request.content:
                 return _Reply(stream, stream=True)
@@ -193,6 +195,7 @@ async def _drive(
             return {"type": "http.disconnect"}
 
         await app(dict(scope), receive, send)
+        await checkpoint()
 
     started = time.process_time()
     for _ in range(requests):

@@ -7,14 +7,13 @@ telemetry, and without a watcher it costs next to nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Literal, Protocol, TypeAlias
 
 ActivityKind: TypeAlias = Literal[
     "attempt", "routing", "guard", "filter", "memory", "cache", "state", "agent", "tool"
 ]
-_NO_HEADERS: Mapping[str, str] = {}
+_NO_HEADERS: dict[str, str] = {}
 
 
 class Watcher(Protocol):
@@ -32,7 +31,7 @@ class Watcher(Protocol):
         """It is over; ``activity.error`` says how. Not necessarily in the task it began in."""
         ...
 
-    def headers(self, activity: Activity | None) -> Mapping[str, str]:
+    def headers(self, activity: Activity | None) -> dict[str, str]:
         """
         Headers that carry the trace to a provider asked within *activity*, with what strangers
         may know (no baggage). ``None``: to a service of one's own, whatever is being done.
@@ -98,6 +97,6 @@ class Activity:
             self.facts.update(facts)
 
     @property
-    def headers(self) -> Mapping[str, str]:
+    def headers(self) -> dict[str, str]:
         """Headers for a service asked within it; none without a watcher."""
         return _NO_HEADERS if self._watcher is None else self._watcher.headers(self)

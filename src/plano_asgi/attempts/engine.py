@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
+from plano_asgi.activities import Activity
 from plano_asgi.asgi.deadline import time_limit
 from plano_asgi.attempts.answer import (
     Answer,
@@ -235,26 +236,28 @@ class Engine:
             return await self._once(exchange, ready, ready.request)
         candidate = ready.candidate
         attempts, (address, port) = exchange.attempts, _server_of(ready.request.url)
-        attempts[-1].address, attempts[-1].port = address, port
+        attempt = attempts[-1]
+        attempt.address, attempt.port = address, port
         is_retry = len(attempts) > 1 and attempts[-2].candidate == candidate
-        activity = exchange.doing(
-            "attempt",
-            candidate.name,
-            number=len(attempts),
-            retry=is_retry or None,
-            provider=candidate.provider,
-            model=candidate.model,
-            address=address,
-            port=port,
-            dialect=ready.call.dialect,
+        plain, facts = (
+            ready.request,
+            {
+                "number": len(attempts),
+                "retry": is_retry or None,
+                "provider": candidate.provider,
+                "model": candidate.model,
+                "address": address,
+                "port": port,
+                "dialect": ready.call.dialect,
+            },
         )
+        activity = Activity(exchange.watcher, "attempt", candidate.name, facts)
         activity.__enter__()
         try:
-            plain = ready.request
             request = HTTPRequest(
                 method=plain.method,
                 url=plain.url,
-                headers={**plain.headers, **activity.headers},
+                headers=plain.headers | activity.headers,
                 content=plain.content,
             )
             answer = await self._once(exchange, ready, request)

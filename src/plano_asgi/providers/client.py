@@ -29,9 +29,12 @@ class Timeouts:
     total_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class HTTPRequest:
-    """One upstream request. Header names lower-case. ``repr`` shows neither headers nor content."""
+    """
+    One upstream request. Header names lower-case. ``repr`` shows neither headers nor content. Not
+    to be changed; not frozen, for that triples what it costs to make one.
+    """
 
     method: str
     url: str

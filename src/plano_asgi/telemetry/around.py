@@ -7,11 +7,12 @@ Nothing is refused, changed or held here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import anyio
 import structlog
+from opentelemetry import context as context_api
 from opentelemetry.trace import get_current_span
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -19,6 +20,7 @@ from plano_asgi.asgi.known_paths import KnownPath
 from plano_asgi.asgi.new_exchange import exchange_of, new_exchange
 from plano_asgi.asgi.request import trace_of
 from plano_asgi.exchange import Exchange
+from plano_asgi.telemetry.current import span_of
 from plano_asgi.telemetry.spans import error_word, set_error
 from plano_asgi.telemetry.telemetry import Telemetry
 from plano_asgi.telemetry.watch import Watch
@@ -84,10 +86,12 @@ class Watched:
             finally:
                 await self._finish(watch)
 
-    async def _finish(self, watch: Watch) -> None:
+    def _finish(self, watch: Watch) -> Awaitable[None]:
+        return watch.finish() if self._is_ready else self._first_finish(watch)
+
+    async def _first_finish(self, watch: Watch) -> None:
         try:
-            if not self._is_ready:
-                await self._get_ready()
+            await self._get_ready()
         finally:  # also where the task is cancelled meanwhile
             await watch.finish()
 
@@ -102,7 +106,7 @@ class Watched:
 
     def _is_first(self, scope: Scope) -> bool:
         """Whether there are spans to be made, and nobody has made the request's own."""
-        current = get_current_span().get_span_context()
+        current = span_of(context_api.get_current()).get_span_context()
         if current.is_valid and not current.is_remote:
             return False
         return self._telemetry.tracer() is not None and not any(map(scope.get, _SERVER_SPAN_KEYS))

@@ -6,10 +6,11 @@ import time
 from types import TracebackType
 
 from opentelemetry import context as context_api
-from opentelemetry.trace import SpanKind, get_current_span, set_span_in_context
+from opentelemetry.trace import SpanKind
 
 from plano_asgi.exchange import Exchange
-from plano_asgi.telemetry.attributes import outcome_attributes, request_attributes, span_name
+from plano_asgi.telemetry.attributes import named_request, outcome_attributes
+from plano_asgi.telemetry.current import span_of, with_span
 from plano_asgi.telemetry.outcome import Outcome
 from plano_asgi.telemetry.spans import ExchangeSpans, error_word, put_attributes, set_error
 from plano_asgi.telemetry.telemetry import Telemetry
@@ -30,8 +31,8 @@ class Asking:
         telemetry, exchange = self._telemetry, self._exchange
         if (tracer := telemetry.tracer()) is not None:
             current = context_api.get_current()
-            span = tracer.start("chat", get_current_span(current), current, SpanKind.CLIENT, {})
-            context = set_span_in_context(span, current)
+            span = tracer.start("chat", span_of(current), current, SpanKind.CLIENT, {})
+            context = with_span(span, current)
             self._spans = ExchangeSpans(
                 tracer, span, context, tell_providers_baggage=telemetry.tell_providers_baggage
             )
@@ -50,10 +51,10 @@ class Asking:
         if spans is not None:
             context_api.detach(self._token)  # type: ignore[arg-type]
             if spans.span.is_recording():
-                attributes = request_attributes(exchange, telemetry.names)
+                name, attributes = named_request(exchange, telemetry.names)
                 attributes |= outcome_attributes(outcome, telemetry.names)
                 put_attributes(spans.span, attributes)
-                spans.span.update_name(span_name(exchange))
+                spans.span.update_name(name)
                 if error is not None:
                     set_error(spans.span, outcome.error_type)
             spans.span.end()

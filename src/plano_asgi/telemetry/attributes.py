@@ -12,10 +12,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from plano_asgi.conversation import ChatResponse, Usage
-from plano_asgi.exchange import Attempt, Exchange
+from plano_asgi.exchange import Attempt, Candidate, Exchange
 from plano_asgi.pricing import prefix_of
 from plano_asgi.telemetry import semconv as names_of
-from plano_asgi.telemetry.attribute_values import Attributes, attribute_text, name_text
+from plano_asgi.telemetry.attribute_values import (
+    MAX_TEXT_CHARS,
+    Attributes,
+    attribute_text,
+    name_text,
+)
 from plano_asgi.telemetry.outcome import Cost, Outcome
 from plano_asgi.telemetry.request_fields import double, is_int64, put_request_fields
 from plano_asgi.telemetry.semconv import Names
@@ -44,6 +49,7 @@ _OPERATIONS = {
     "/embeddings": "embeddings",
 }
 _MAX_REMEMBERED = 1024  # names
+_NO_ATTEMPT = Attempt(candidate=Candidate("", ""), started=0.0)
 _API_TYPES = {"openai.chat": "chat_completions", "openai.responses": "responses"}
 
 
@@ -67,52 +73,68 @@ def operation_name(exchange: Exchange) -> str:
     if exchange.facts.get("endpoint") == "decision":
         return "routing_decision"
     operation = exchange.operation
-    known = _OPERATIONS.get(operation)
-    return known or operation.strip("/").replace("/", "_")
+    return _OPERATIONS.get(operation) or operation.strip("/").replace("/", "_")
 
 
 def span_name(exchange: Exchange) -> str:
     """``chat gpt-4o``: the operation, and the model the client asked for."""
-    operation, model = operation_name(exchange), exchange.model
-    return _span_name(operation, name_text(model)) if model else operation
+    return _asked(operation_name(exchange), "", _model_asked(exchange), stream=False)[0]
+
+
+def _model_asked(exchange: Exchange) -> str:
+    """As the client says it, if not at length: it may be anything."""
+    model = exchange.model or ""
+    return model if len(model) <= MAX_TEXT_CHARS else model[:MAX_TEXT_CHARS]
 
 
 @lru_cache(_MAX_REMEMBERED)
-def _span_name(operation: str, model: str) -> str:
-    return names_of.SPAN_EXCHANGE.format(operation=operation, model=model)
+def _asked(operation: str, dialect: str, model: str, *, stream: bool) -> tuple[str, Attributes]:
+    """The name, and what is always the same of those who ask the same. Not to be changed."""
+    attributes: Attributes = {names_of.OPERATION_NAME: operation, names_of.DIALECT: dialect}
+    if stream:
+        attributes[names_of.REQUEST_STREAM] = True
+    if operation == "chat" and (api := _API_TYPES.get(dialect)):
+        attributes[names_of.OPENAI_API_TYPE] = api
+    if not model:
+        return operation, attributes
+    shown = name_text(model)
+    attributes[names_of.REQUEST_MODEL] = shown
+    return names_of.SPAN_EXCHANGE.format(operation=operation, model=shown), attributes
 
 
 # ---- what the client asked for
 
 
-def first_attributes(exchange: Exchange) -> Attributes:
-    """What samplers decide by: the operation and, where the body has been read, the model."""
-    attributes: Attributes = {names_of.OPERATION_NAME: operation_name(exchange)}
-    if exchange.model:
-        attributes[names_of.REQUEST_MODEL] = name_text(exchange.model)
-    return attributes
+def first_told(exchange: Exchange) -> tuple[str, Attributes]:
+    """
+    ``span_name``, and what samplers decide by: the operation and, where the body has been read,
+    the model.
+    """
+    operation = operation_name(exchange)
+    attributes: Attributes = {names_of.OPERATION_NAME: operation}
+    if not exchange.model:
+        return operation, attributes
+    name, same = _asked(operation, "", _model_asked(exchange), stream=False)
+    attributes[names_of.REQUEST_MODEL] = same[names_of.REQUEST_MODEL]
+    return name, attributes
 
 
 def request_attributes(exchange: Exchange, names: Names) -> Attributes:
     """What *exchange* asks for, once its body has been read; see ``semconv`` for *names*."""
-    dialect = exchange.dialect
-    attributes: Attributes = {
-        names_of.OPERATION_NAME: operation_name(exchange),
-        names_of.REQUEST_ID: exchange.id,
-        names_of.DIALECT: dialect,
-    }
-    if exchange.model:
-        attributes[names_of.REQUEST_MODEL] = name_text(exchange.model)
-    if exchange.stream:
-        attributes[names_of.REQUEST_STREAM] = True
-    if exchange.operation == "chat" and (api := _API_TYPES.get(dialect)):
-        attributes[names_of.OPENAI_API_TYPE] = api
+    return named_request(exchange, names)[1]
+
+
+def named_request(exchange: Exchange, names: Names) -> tuple[str, Attributes]:
+    """``span_name`` and ``request_attributes``."""
+    dialect, model = exchange.dialect, _model_asked(exchange)
+    name, same = _asked(operation_name(exchange), dialect, model, stream=exchange.stream)
+    attributes = {**same, names_of.REQUEST_ID: exchange.id}
     asked = exchange.client_body
     put_request_fields(attributes, dialect, exchange.body if asked is None else asked)
     if names is not names_of.RELEASED:
         _rename(attributes, names_of.PLANO_REASONING_LEVEL, names.reasoning_level)
         _rename(attributes, names_of.PLANO_PREVIOUS_RESPONSE_ID, names.previous_response_id)
-    return attributes
+    return name, attributes
 
 
 def _rename(attributes: Attributes, old: str, new: str) -> None:
@@ -162,56 +184,63 @@ FACTS: Mapping[str, str] = {
 def outcome_attributes(outcome: Outcome, names: Names) -> Attributes:
     """What came of an exchange; see ``semconv`` for *names*."""
     exchange = outcome.exchange
+    attempts, facts, answer = exchange.attempts, exchange.facts, outcome.answer
+    last, provider = attempts[-1] if attempts else _NO_ATTEMPT, outcome.provider
+    model = outcome.model[:MAX_TEXT_CHARS] if provider else ""
     attributes: Attributes = {
+        **_served(provider, exchange.dialect, model, last.address, last.port),
         names_of.REQUEST_BYTES: outcome.request_bytes,
         names_of.RESPONSE_BYTES: outcome.response_bytes,
     }
-    if provider := provider_name(outcome.provider, exchange.dialect):
-        attributes[names_of.PROVIDER_NAME] = provider
-    if outcome.provider:
-        attributes[names_of.PROVIDER] = outcome.provider
-        attributes[names_of.MODEL] = name_text(outcome.model)
     if outcome.status is not None:
         attributes[names_of.HTTP_RESPONSE_STATUS_CODE] = outcome.status
     if outcome.error_type:
         attributes[names_of.ERROR_TYPE] = outcome.error_type
     if exchange.disconnected:
         attributes[names_of.DISCONNECTED] = True
-    if exchange.attempts:
-        attributes[names_of.ATTEMPTS] = len(exchange.attempts)
-        _put_server(attributes, exchange.attempts[-1])
-    _put_answer(attributes, outcome)
-    if outcome.usage is not None:
-        _put_usage(attributes, outcome.usage, names)
-    if outcome.cost is not None:
-        _put_cost(attributes, outcome.cost)
-    if exchange.facts:
-        _put_facts(attributes, exchange)
-    return attributes
-
-
-def _put_server(attributes: Attributes, attempt: Attempt) -> None:
-    """The upstream that was asked last: who answered, if one did."""
-    if attempt.address is not None:
-        attributes[names_of.SERVER_ADDRESS] = attempt.address
-        if attempt.port is not None:
-            attributes[names_of.SERVER_PORT] = attempt.port
-
-
-def _put_answer(attributes: Attributes, outcome: Outcome) -> None:
+    if attempts:
+        attributes[names_of.ATTEMPTS] = len(attempts)
     if outcome.response_id:
         attributes[names_of.RESPONSE_ID] = attribute_text(outcome.response_id)
     if outcome.response_model:
         attributes[names_of.RESPONSE_MODEL] = name_text(outcome.response_model)
     if outcome.finish_reasons:
-        reasons = tuple(attribute_text(reason) for reason in outcome.finish_reasons)
-        attributes[names_of.RESPONSE_FINISH_REASONS] = reasons
-    if outcome.exchange.stream:
-        attributes[names_of.RESPONSE_CHUNKS] = outcome.chunks
-        if outcome.first_chunk_s is not None:
-            attributes[names_of.RESPONSE_TIME_TO_FIRST_CHUNK] = outcome.first_chunk_s
-    if outcome.answer is not None and outcome.answer.dialect.startswith("openai."):
-        _put_openai(attributes, outcome.answer)
+        attributes[names_of.RESPONSE_FINISH_REASONS] = outcome.finish_reasons
+    if exchange.stream:
+        _put_stream(attributes, outcome)
+    if answer is not None and answer.dialect.startswith("openai."):
+        _put_openai(attributes, answer)
+    if outcome.usage is not None:
+        _put_usage(attributes, outcome.usage, names)
+    if outcome.cost is not None:
+        _put_cost(attributes, outcome.cost)
+    if facts:
+        _put_facts(attributes, exchange)
+    return attributes
+
+
+@lru_cache(_MAX_REMEMBERED)
+def _served(
+    provider: str, dialect: str, model: str, address: str | None, port: int | None
+) -> Attributes:
+    """Who served, and the upstream that was asked last. Not to be changed."""
+    attributes: Attributes = {}
+    if name := provider_name(provider, dialect):
+        attributes[names_of.PROVIDER_NAME] = name
+    if provider:
+        attributes[names_of.PROVIDER] = provider
+        attributes[names_of.MODEL] = name_text(model)
+    if address is not None:
+        attributes[names_of.SERVER_ADDRESS] = address
+        if port is not None:
+            attributes[names_of.SERVER_PORT] = port
+    return attributes
+
+
+def _put_stream(attributes: Attributes, outcome: Outcome) -> None:
+    attributes[names_of.RESPONSE_CHUNKS] = outcome.chunks
+    if outcome.first_chunk_s is not None:
+        attributes[names_of.RESPONSE_TIME_TO_FIRST_CHUNK] = outcome.first_chunk_s
 
 
 def _put_openai(attributes: Attributes, answer: ChatResponse) -> None:
@@ -252,10 +281,10 @@ def _put_facts(attributes: Attributes, exchange: Exchange) -> None:
             attributes[name] = attribute_text(value)
         elif isinstance(value, bool | float) or is_int64(value):
             attributes[name] = value
-    asked = exchange.body if exchange.client_body is None else exchange.client_body
-    thread = facts.get("state_thread")
-    if thread is None and not asked.get("conversation"):
-        thread = facts.get("session_id")
+    thread, session = facts.get("state_thread"), facts.get("session_id")
+    if thread is None and session is not None:
+        asked = exchange.body if exchange.client_body is None else exchange.client_body
+        thread = None if asked.get("conversation") else session
     if isinstance(thread, str):
         attributes[names_of.CONVERSATION_ID] = attribute_text(thread)
 

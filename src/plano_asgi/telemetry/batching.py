@@ -21,6 +21,7 @@ import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.trace import TraceFlags
 
 from plano_asgi.errors import ConfigurationError
 
@@ -79,6 +80,7 @@ class BatchingProcessor(SpanProcessor):
     """
 
     _accepted: int
+    _attend_at: int
     _settled_count: int
     _flush_to: int
     _worker: threading.Thread | None
@@ -124,21 +126,13 @@ class BatchingProcessor(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Queue *span* if it is sampled."""
         context = span.context
-        if context is None or not context.trace_flags.sampled:
+        if context is None or not context.trace_flags & TraceFlags.SAMPLED:
             return
         with self._lock:
-            if self._is_closed:
-                self._count("shutdown", 1)
-                return
-            self._accepted += 1
             self._queue.append(span)
-            if len(self._queue) > self._max_queue:
-                self._queue.popleft()
-                self._lose("queue_full", 1)
-            if self._worker is None:
-                self._worker = self._start()
-            elif len(self._queue) >= self._max_batch:
-                self._wake.notify()
+            self._accepted += 1
+            if len(self._queue) >= self._attend_at:
+                self._attend()
 
     def force_flush(self, timeout_millis: int | None = None) -> bool:
         """
@@ -159,6 +153,7 @@ class BatchingProcessor(SpanProcessor):
             if self._is_closed:
                 return
             self._is_closed = True
+            self._attend_at = 0
             worker = self._worker
             self._wake.notify()
         if worker is None:
@@ -177,6 +172,7 @@ class BatchingProcessor(SpanProcessor):
         self._settled = threading.Condition(self._lock)
         self._queue: deque[ReadableSpan] = deque()
         self._worker = None
+        self._attend_at = 0
         self._accepted = self._settled_count = self._flush_to = 0
         self._drops: dict[DropReason, int] = {"queue_full": 0, "export_failed": 0, "shutdown": 0}
         self._reported = 0
@@ -192,6 +188,22 @@ class BatchingProcessor(SpanProcessor):
                     still()
 
             os.register_at_fork(after_in_child=begin_again)
+
+    def _attend(self) -> None:
+        """A span came that is not only to wait."""
+        if self._is_closed:
+            self._queue.pop()
+            self._accepted -= 1
+            self._count("shutdown", 1)
+            return
+        if len(self._queue) > self._max_queue:
+            self._queue.popleft()
+            self._lose("queue_full", 1)
+        if self._worker is None:
+            self._worker = self._start()
+            self._attend_at = self._max_batch
+        else:
+            self._wake.notify()
 
     def _start(self) -> threading.Thread:
         worker = threading.Thread(target=self._work, name="plano-spans", daemon=True)

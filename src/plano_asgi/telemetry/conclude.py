@@ -14,7 +14,7 @@ from typing import Any
 from opentelemetry.trace import Span
 
 from plano_asgi._json import JSONObject, loads
-from plano_asgi.conversation import AnswerFacts, Message, Part, Usage
+from plano_asgi.conversation import Message, Part, Usage
 from plano_asgi.errors import PlanoError
 from plano_asgi.exchange import EARLIER_KEY, Exchange
 from plano_asgi.passages import Layout, Passage
@@ -22,7 +22,7 @@ from plano_asgi.signals.base import Row, RowKind, SignalReport
 from plano_asgi.signals.rows import rows_of
 from plano_asgi.telemetry.attributes import provider_name
 from plano_asgi.telemetry.outcome import Cost, Outcome
-from plano_asgi.telemetry.read_answer import NOTHING, ReadAnswer, read_answer, told
+from plano_asgi.telemetry.read_answer import ReadAnswer, read_answer
 from plano_asgi.telemetry.spans import error_word
 from plano_asgi.telemetry.tee import AnswerTee, RequestTee
 from plano_asgi.telemetry.telemetry import Telemetry
@@ -52,7 +52,6 @@ class Copies:
         error: What the app raised.
         was_read: A middleware outside has read the request: what goes by here is what it left.
         is_deep: Whether the texts of the answer are wanted, too.
-        facts: What the gateway has read of the answer, where that is all that is wanted.
         span: The exchange's own.
     """
 
@@ -63,7 +62,6 @@ class Copies:
     error: BaseException | None
     was_read: bool
     is_deep: bool
-    facts: AnswerFacts | None
     span: Span | None
 
 
@@ -73,7 +71,7 @@ def conclude(telemetry: Telemetry, exchange: Exchange, copies: Copies) -> Outcom
     asked = _asked(exchange, copies)
     is_cached = exchange.facts.get("cache") == "hit"
     read = _read(exchange, copies)
-    provider, model = _served(exchange, read)
+    provider, model = _served(exchange, read.response_model)
     usage = None if is_cached else _usage(telemetry, exchange, read, answer)
     return Outcome(
         exchange=exchange,
@@ -87,7 +85,7 @@ def conclude(telemetry: Telemetry, exchange: Exchange, copies: Copies) -> Outcom
         response_id=read.response_id,
         response_model=read.response_model,
         finish_reasons=read.finish_reasons,
-        request_bytes=_request_bytes(exchange, copies),
+        request_bytes=request_bytes(exchange, copies.request, was_read=copies.was_read),
         response_bytes=answer.size,
         chunks=answer.chunks,
         duration_s=copies.ended - exchange.timings.started,
@@ -100,14 +98,14 @@ def conclude(telemetry: Telemetry, exchange: Exchange, copies: Copies) -> Outcom
 def bare_outcome(exchange: Exchange, copies: Copies) -> Outcome:
     """What is known of *exchange* without a look into what was said."""
     answer = copies.answer
-    provider, model = _served(exchange, NOTHING)
+    provider, model = _served(exchange, "")
     return Outcome(
         exchange=exchange,
         provider=provider,
         model=model,
         status=answer.status,
         error_type=_error_type(exchange, copies),
-        request_bytes=_request_bytes(exchange, copies),
+        request_bytes=request_bytes(exchange, copies.request, was_read=copies.was_read),
         response_bytes=answer.size,
         chunks=answer.chunks,
         duration_s=copies.ended - exchange.timings.started,
@@ -116,33 +114,59 @@ def bare_outcome(exchange: Exchange, copies: Copies) -> Outcome:
     )
 
 
-def facts_told(exchange: Exchange, answer: AnswerTee) -> AnswerFacts | None:
-    """What a good answer says of itself, without reading a byte: as the gateway has read it."""
+def told_outcome(
+    telemetry: Telemetry, exchange: Exchange, answer: AnswerTee, ended: float
+) -> Outcome | None:
+    """
+    The ``Outcome`` of a whole, good answer which the gateway has read, without looking at a byte
+    of it; ``None`` of any other. Its ``error_type``, ``request_bytes`` and ``span`` are left to
+    whoever knows them.
+    """
     if exchange.answered is None or exchange.error is not None:
         return None
     if answer.ended is None or answer.status != 200:
         return None
-    facts = exchange.answered()
-    return None if facts.usage is None else facts
+    answer_id, model_said, reasons, usage = exchange.answered()
+    if usage is None:
+        return None
+    provider, model = _served(exchange, model_said)
+    usage = None if exchange.facts.get("cache") == "hit" else exchange.usage or usage
+    started, first = exchange.timings.started, answer.first_chunk
+    return Outcome(
+        exchange=exchange,
+        provider=provider,
+        model=model,
+        status=200,
+        usage=usage,
+        cost=_cost(telemetry, exchange, provider, model, usage),
+        response_id=answer_id,
+        response_model=model_said,
+        finish_reasons=reasons,
+        response_bytes=answer.size,
+        chunks=answer.chunks,
+        duration_s=ended - started,
+        first_chunk_s=None if first is None else first - started,
+    )
 
 
 def _read(exchange: Exchange, copies: Copies) -> ReadAnswer:
-    """What the answer said: as the gateway read it, or else off its bytes."""
+    """What the answer said, off its bytes."""
     answer, is_chat = copies.answer, exchange.operation == _CHAT
-    if copies.facts is not None:
-        return told(copies.facts)
     read = read_answer(exchange.dialect, answer, deep=copies.is_deep and is_chat)
     if read.usage is None and read.is_whole and is_chat and exchange.served_by is not None:
         return read_answer(exchange.dialect, answer)  # what it used is told by its text alone
     return read
 
 
-def _request_bytes(exchange: Exchange, copies: Copies) -> int:
-    """As they went by; where a middleware outside has read them, as the client said."""
-    told = exchange.headers.get("content-length", "")
-    if copies.was_read and told.isdecimal() and len(told) < _MAX_LENGTH_DIGITS:
-        return int(told)
-    return copies.request.size
+def request_bytes(exchange: Exchange, copy: RequestTee, *, was_read: bool) -> int:
+    """
+    As they went by; where a middleware outside has read them (*was_read*), as the client said.
+    """
+    if was_read:
+        told = exchange.headers.get("content-length", "")
+        if told.isdecimal() and len(told) < _MAX_LENGTH_DIGITS:
+            return int(told)
+    return copy.size
 
 
 def _first_chunk_s(exchange: Exchange, answer: AnswerTee) -> float | None:
@@ -174,14 +198,14 @@ def _take_over(exchange: Exchange, body: JSONObject, layout: Layout | None) -> N
     exchange.stream = body.get("stream") is True
 
 
-def _served(exchange: Exchange, read: ReadAnswer) -> tuple[str, str]:
+def _served(exchange: Exchange, model_said: str) -> tuple[str, str]:
     """Provider key and upstream model: who served, was asked last, or would have been asked."""
     candidate = exchange.served_by
     if candidate is None and exchange.attempts:
         candidate = exchange.attempts[-1].candidate
     if candidate is not None:
         return candidate.provider, candidate.model
-    return "", read.response_model or exchange.model or ""
+    return "", model_said or exchange.model or ""
 
 
 def _cost(

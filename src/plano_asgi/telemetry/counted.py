@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from plano_asgi.activities import Activity, Watcher
 from plano_asgi.telemetry.metrics import Metrics
 
-_NO_HEADERS: Mapping[str, str] = {}
+_NO_HEADERS: dict[str, str] = {}
 
 
 class Counted:
@@ -37,6 +35,6 @@ class Counted:
         if self._inner is not None:
             self._inner.end(activity)
 
-    def headers(self, activity: Activity | None) -> Mapping[str, str]:
+    def headers(self, activity: Activity | None) -> dict[str, str]:
         """Those of *inner*."""
         return self._inner.headers(activity) if self._inner is not None else _NO_HEADERS

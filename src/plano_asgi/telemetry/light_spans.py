@@ -42,6 +42,8 @@ _SAMPLED, _RANDOM = 1, 2  # of trace flags
 _UNSET = Status(StatusCode.UNSET)
 _CHANGING = threading.Lock()
 """Of all spans: it is held for less than a microsecond."""
+_new_context: Any = tuple.__new__
+"""What ``SpanContext`` does once it has looked at the ids."""
 _FIELDS = {
     *("_name", "_context", "_parent", "_kind", "_status", "_start_time", "_end_time"),
     *("_attributes", "_events", "_links"),
@@ -78,11 +80,11 @@ class LightTracer:
     not asked again about each of them.
     """
 
-    __slots__ = ("_follows", "limits", "scope", "tracer")
+    __slots__ = ("_follows", "_make", "_tracer")
 
     def __init__(self, tracer: sdk.Tracer, scope: InstrumentationScope) -> None:
-        self.tracer, self.scope = tracer, scope
-        self.limits = tracer._span_limits
+        self._tracer = tracer
+        self._make = _spans_of(tracer, scope)
         sampler = tracer.sampler
         self._follows = (
             type(sampler).should_sample is ParentBased.should_sample
@@ -96,19 +98,20 @@ class LightTracer:
         Start a span below *parent*, the current one of *context*. *attributes* become its own:
         names and values that every exporter can write.
         """
-        tracer = self.tracer
+        tracer = self._tracer
         above = parent.get_span_context()
         trace_id, _, is_remote, flags, state, is_valid = above
         if not tracer._is_enabled():
             return NonRecordingSpan(above)
         if is_valid and flags & _SAMPLED and self._follows and not is_remote:
-            own = SpanContext(trace_id, tracer.id_generator.generate_span_id(), False, flags, state)
+            span_id = tracer.id_generator.generate_span_id()
+            own = _new_context(SpanContext, (trace_id, span_id, False, flags, state, span_id > 0))
         else:
             sampled = self._sampled(name, above if is_valid else None, context, kind, attributes)
             if isinstance(sampled, Span):
                 return sampled
             own, attributes = sampled
-        span = LightSpan(self, name, own, above if is_valid else None, kind, attributes)
+        span = self._make(name, own, above if is_valid else None, kind, attributes)
         tracer.span_processor.on_start(span, context)  # type: ignore[arg-type]
         return span
 
@@ -121,7 +124,7 @@ class LightTracer:
         attributes: Attributes,
     ) -> Span | tuple[SpanContext, Any]:
         """What the sampler decides: the span itself if it is not to be recorded."""
-        tracer, ids = self.tracer, self.tracer.id_generator
+        tracer, ids = self._tracer, self._tracer.id_generator
         trace_id = ids.generate_trace_id() if above is None else above.trace_id
         result = tracer.sampler.should_sample(context, trace_id, name, kind, attributes, ())
         is_sampled = result.decision.is_sampled()  # type: ignore[no-untyped-call]
@@ -134,41 +137,42 @@ class LightTracer:
         told = dict(result.attributes or ())
         if told == attributes:
             return own, attributes
-        limits = self.limits  # what the sampler adds, nobody has checked
-        return own, BoundedAttributes(limits.max_span_attributes, told, immutable=False)
+        # What the sampler adds, nobody has checked.
+        return own, BoundedAttributes(self._make.most_attributes, told, immutable=False)
 
 
 class LightSpan(Span, sdk.ReadableSpan):
     """
     One span, handed over as it is when it has ended. Nothing changes it after that.
 
+    What all spans of a tracer have in common, and what most never come to have, is on the class.
+
     Args:
         attributes: Its own from now on.
     """
 
+    most_attributes: int | None
+    """The tracer's limit."""
+    _limits: sdk.SpanLimits
+    _processor: sdk.SpanProcessor
+    _end_time: int | None = None
+    _events: Any = ()
+    _links: Any = ()
+    _status = _UNSET
+
     def __init__(
         self,
-        maker: LightTracer,
         name: str,
         context: SpanContext,
         parent: SpanContext | None,
         kind: SpanKind,
         attributes: Attributes,
     ) -> None:
-        tracer = maker.tracer
-        self._maker = maker
         self._name = name
         self._context = context
-        self._kind = kind
-        self._instrumentation_info = tracer.instrumentation_info
-        self._instrumentation_scope = maker.scope
         self._parent = parent
-        self._end_time = None
+        self._kind = kind
         self._attributes: Any = attributes
-        self._events: Any = ()
-        self._links: Any = ()
-        self._resource = tracer.resource
-        self._status = _UNSET
         self._start_time = time_ns()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> sdk.ReadableSpan:
@@ -207,7 +211,7 @@ class LightSpan(Span, sdk.ReadableSpan):
         """Add what of *attributes* an exporter can write."""
         with _CHANGING:
             if not isinstance(self._attributes, BoundedAttributes):
-                most = self._maker.limits.max_span_attributes
+                most = self.most_attributes
                 self._attributes = BoundedAttributes(most, self._attributes, immutable=False)
         self.put(attributes)
 
@@ -217,7 +221,7 @@ class LightSpan(Span, sdk.ReadableSpan):
 
     def add_event(self, name: str, attributes: Given = None, timestamp: int | None = None) -> None:
         """Add an event, now or at *timestamp* (nanoseconds)."""
-        limits = self._maker.limits
+        limits = self._limits
         told = BoundedAttributes(limits.max_event_attributes, attributes)
         event = sdk.Event(name, told, timestamp)
         with _CHANGING:
@@ -230,7 +234,7 @@ class LightSpan(Span, sdk.ReadableSpan):
         """Add a link to the span of *context*, if it is one."""
         if context is None or not (context.is_valid or attributes or context.trace_state):
             return
-        limits = self._maker.limits
+        limits = self._limits
         link = Link(context, BoundedAttributes(limits.max_link_attributes, attributes))
         with _CHANGING:
             if self._end_time is None:
@@ -270,11 +274,34 @@ class LightSpan(Span, sdk.ReadableSpan):
 
     def end(self, end_time: int | None = None) -> None:
         """End it, now or at *end_time* (nanoseconds), and hand it over; once."""
+        self.finish({}, end_time)
+
+    def finish(self, attributes: Mapping[str, Any], end_time: int | None = None) -> None:
+        """``put`` *attributes*, and ``end``."""
         with _CHANGING:
             if self._end_time is not None:
                 return
+            if attributes:
+                self._attributes.update(attributes)
             self._end_time = time_ns() if end_time is None else end_time
-        most = self._maker.limits.max_span_attributes
+        most = self.most_attributes
         if most is not None and len(self._attributes) > most:  # those that need no check
             self._attributes = BoundedAttributes(most, self._attributes)
-        self._maker.tracer.span_processor.on_end(self)
+        self._processor.on_end(self)
+
+
+def _spans_of(tracer: sdk.Tracer, scope: InstrumentationScope) -> type[LightSpan]:
+    """The spans of *tracer*."""
+    limits = tracer._span_limits
+    return type(
+        "LightSpan",
+        (LightSpan,),
+        {
+            "most_attributes": limits.max_span_attributes,
+            "_limits": limits,
+            "_processor": tracer.span_processor,
+            "_resource": tracer.resource,
+            "_instrumentation_info": tracer.instrumentation_info,
+            "_instrumentation_scope": scope,
+        },
+    )

@@ -14,7 +14,7 @@ from typing import Any
 
 from plano_asgi._json import loads
 from plano_asgi.asgi.tap_headers import guessed_type, header, inflater_for
-from plano_asgi.conversation import AnswerFacts, ChatResponse, Usage
+from plano_asgi.conversation import ChatResponse, Usage
 from plano_asgi.errors import PlanoError, UpstreamProtocolError
 from plano_asgi.telemetry.condense import condensed
 from plano_asgi.telemetry.tee import AnswerTee
@@ -143,17 +143,13 @@ def _read_document(dialect: str, tee: AnswerTee, content: bytes, *, deep: bool) 
             answer = reader.read_response(body)
     if answer is not None:
         return _told(answer, is_whole=_is_good(tee))
-    return told(facts_of(dialect, body), is_whole=_is_good(tee))
-
-
-def told(facts: AnswerFacts, *, is_whole: bool = True) -> ReadAnswer:
-    """What an answer says of itself, if that is all there is to know of it."""
+    facts = facts_of(dialect, body)
     return ReadAnswer(
         usage=facts.usage,
         response_id=facts.id,
         response_model=facts.model,
         finish_reasons=facts.finish_reasons,
-        is_whole=is_whole,
+        is_whole=_is_good(tee),
     )
 
 

@@ -7,31 +7,27 @@ in between (an SDK with instrumentation of its own, an MCP session) finds the ri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from opentelemetry import context as context_api
 from opentelemetry.context import Context
 from opentelemetry.propagate import inject
 from opentelemetry.trace import (
-    INVALID_SPAN,
     Span,
+    SpanContext,
     SpanKind,
     Status,
     StatusCode,
     Tracer,
-    get_current_span,
-    set_span_in_context,
 )
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from plano_asgi.activities import Activity
 from plano_asgi.errors import PlanoError
 from plano_asgi.telemetry.activity_attributes import end_attributes, start_of
 from plano_asgi.telemetry.attribute_values import Attributes
+from plano_asgi.telemetry.current import span_of, with_span
 from plano_asgi.telemetry.semconv import ERROR_TYPE
-
-_TRACE_ONLY = TraceContextTextMapPropagator()
 
 
 class SpanStarter(Protocol):
@@ -74,7 +70,7 @@ class ExchangeSpans:
             of one's own.
     """
 
-    __slots__ = ("_is_recording", "_tell_baggage", "_tracer", "context", "span")
+    __slots__ = ("_tell_baggage", "_tracer", "context", "is_recording", "span")
 
     def __init__(
         self,
@@ -86,22 +82,22 @@ class ExchangeSpans:
     ) -> None:
         self._tracer = tracer
         self.span = span
-        self._is_recording = span.is_recording()
+        self.is_recording = span.is_recording()
         self.context = context
         """With ``span`` as the current one."""
         self._tell_baggage = tell_providers_baggage
 
     def begin(self, activity: Activity) -> None:
         """Start its span, and make it the current one of this task."""
-        if not self._is_recording:
+        if not self.is_recording:
             return
-        context = context_api.get_current()
-        parent = get_current_span(context)
-        if parent is INVALID_SPAN:  # a task that was begun outside
-            context, parent = self.context, self.span
+        context, parent = context_api.get_current(), self.span
+        if context is not self.context:
+            context = self._around(context)
+            parent = span_of(context)
         name, kind, attributes = start_of(activity)
         span = self._tracer.start(name, parent, context, kind, attributes)
-        current = set_span_in_context(span, context)
+        current = with_span(span, context)
         activity.handle = _Open(span, current, context_api.attach(current))
 
     def leave(self, activity: Activity) -> None:
@@ -116,27 +112,23 @@ class ExchangeSpans:
         if activity.handle is None:
             return
         span = activity.handle.span
-        if span.is_recording():
-            if attributes := end_attributes(activity):
-                put_attributes(span, attributes)
-            if activity.error is not None:
-                set_error(span, error_word(activity.error))
-        span.end()
+        if activity.error is not None and span.is_recording():
+            set_error(span, error_word(activity.error))
+        end_with(span, end_attributes(activity))
 
-    def headers(self, activity: Activity | None) -> Mapping[str, str]:
+    def headers(self, activity: Activity | None) -> dict[str, str]:
         """``traceparent`` and what else the trace travels in."""
-        carrier: dict[str, str] = {}
         if activity is None:
-            current = context_api.get_current()
-            is_outside = get_current_span(current) is INVALID_SPAN
-            inject(carrier, context=self.context if is_outside else current)
-            return carrier
-        context = self.context if activity.handle is None else activity.handle.context
+            return _injected(self._around(context_api.get_current()))
+        opened: _Open | ExchangeSpans = activity.handle or self
         if self._tell_baggage:
-            inject(carrier, context=context)
-        else:
-            _TRACE_ONLY.inject(carrier, context=context)
-        return carrier
+            return _injected(opened.context)
+        return trace_headers(opened.span.get_span_context())
+
+    def _around(self, current: Context) -> Context:
+        """*current*; in a task that was begun outside, maybe for another request, our own."""
+        found, own = span_of(current).get_span_context(), self.span.get_span_context()
+        return current if found.trace_id == own.trace_id else self.context
 
 
 class _Open:
@@ -148,10 +140,38 @@ class _Open:
         self.span, self.context, self.token = span, context, token
 
 
+def _injected(context: Context) -> dict[str, str]:
+    """With baggage, and in whatever other formats the process is set to."""
+    carrier: dict[str, str] = {}
+    inject(carrier, context=context)
+    return carrier
+
+
+def trace_headers(context: SpanContext) -> dict[str, str]:
+    """``traceparent`` and ``tracestate`` of W3C Trace Context, for what is asked below a span."""
+    if not context.is_valid:
+        return {}
+    ids = f"{context.trace_id:032x}-{context.span_id:016x}"
+    headers = {"traceparent": f"00-{ids}-{context.trace_flags:02x}"}
+    if context.trace_state:
+        headers["tracestate"] = context.trace_state.to_header()
+    return headers
+
+
 def put_attributes(span: Span, attributes: Attributes) -> None:
     """Add *attributes*, which are ours and need no check."""
     put: Callable[[Attributes], None] = getattr(span, "put", span.set_attributes)
     put(attributes)
+
+
+def end_with(span: Span, attributes: Attributes, end_time: int | None = None) -> None:
+    """Add *attributes*, as ``put_attributes``, and end *span*, now or at *end_time* (Unix ns)."""
+    if (finish := getattr(span, "finish", None)) is not None:
+        finish(attributes, end_time)
+        return
+    if attributes and span.is_recording():
+        span.set_attributes(attributes)
+    span.end(end_time)
 
 
 def error_word(error: BaseException | str) -> str:
@@ -165,8 +185,8 @@ def error_word(error: BaseException | str) -> str:
     return error.__class__.__name__
 
 
-_LEFT = frozenset(("CancelledError", "Cancelled"))
-"""asyncio's and trio's."""
+_LEFT = frozenset(("CancelledError", "Cancelled", "GeneratorExit"))
+"""asyncio's, trio's, and that of a stream which is closed from outside."""
 
 
 def set_error(span: Span, word: str) -> None:

@@ -30,16 +30,15 @@ class Copy:
     as many of its end.
     """
 
-    __slots__ = ("_edge", "_head", "is_kept", "limit", "pieces", "size")
+    is_kept = True
+    """There was no more than *max_bytes*."""
+    size = 0
+    """Bytes of the body so far."""
+    _head = b""
 
     def __init__(self, max_bytes: int, edge_bytes: int) -> None:
         self._edge = edge_bytes
-        self._head = b""
-        self.is_kept = True
-        """There was no more than *max_bytes*."""
         self.pieces: list[bytes] = []
-        self.size = 0
-        """Bytes of the body so far."""
         self.limit = max_bytes if max_bytes > edge_bytes else edge_bytes
         """The size at which something has to go."""
 
@@ -84,16 +83,14 @@ class AnswerTee(Copy):
         on_start: Called with ``http.response.start`` before it goes on. Must not raise.
     """
 
-    __slots__ = (
-        "_on_start",
-        "_send",
-        "_timer",
-        "chunks",
-        "ended",
-        "first_chunk",
-        "headers",
-        "status",
-    )
+    status: int | None = None
+    """HTTP status; ``None`` before there is one."""
+    chunks = 0
+    """Body messages with content."""
+    first_chunk: float | None = None
+    """When the first of them came by, by *timer*."""
+    ended: float | None = None
+    """When the last message of the response came by."""
 
     def __init__(
         self,
@@ -108,16 +105,8 @@ class AnswerTee(Copy):
         self._send = send
         self._timer = timer
         self._on_start = on_start
-        self.status: int | None = None
-        """HTTP status; ``None`` before there is one."""
         self.headers: RawHeaders = []
         """Those of the response."""
-        self.chunks = 0
-        """Body messages with content."""
-        self.first_chunk: float | None = None
-        """When the first of them came by, by *timer*."""
-        self.ended: float | None = None
-        """When the last message of the response came by."""
 
     def __call__(self, message: Message) -> Awaitable[None]:
         """Note *message* and pass it on. No coroutine of its own: it is the hottest call."""
@@ -179,7 +168,10 @@ class RequestTee(Copy):
         edge_bytes: Kept of its beginning and its end where it is larger.
     """
 
-    __slots__ = ("_answer", "_receive", "has_left", "is_ended")
+    has_left = False
+    """The client went before the response was over, as far as anybody asked."""
+    is_ended = False
+    """The last of the body has been read."""
 
     def __init__(
         self,
@@ -192,10 +184,6 @@ class RequestTee(Copy):
         Copy.__init__(self, max_bytes, edge_bytes)
         self._receive = receive
         self._answer = answer
-        self.has_left = False
-        """The client went before the response was over, as far as anybody asked."""
-        self.is_ended = False
-        """The last of the body has been read."""
 
     async def __call__(self) -> Message:
         """The next message."""
@@ -206,7 +194,8 @@ class RequestTee(Copy):
                 self.size += len(chunk)
                 if self.size > self.limit:
                     self.overflow()
-            self.is_ended = self.is_ended or not message.get("more_body", False)
+            if not message.get("more_body", False):
+                self.is_ended = True
         elif message["type"] == "http.disconnect":
             self.has_left = self.has_left or self._answer is None or not self._answer.is_ended
         return message

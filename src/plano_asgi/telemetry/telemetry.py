@@ -111,6 +111,8 @@ class Telemetry:
         """Whether any of it is wanted."""
         self.cost_header = cost_header and prices is not None
         self.on_outcome = tuple(on_outcome)
+        told = (None if metrics is None else metrics.finish, access_log, *on_outcome)
+        self._listeners = [listener for listener in told if listener is not None]
         self.plano_names = plano_names
         self.names: Names = semconv(opt_in)
         self.distinct_id_header = (distinct_id_header or "").lower()
@@ -154,6 +156,8 @@ class Telemetry:
         """
         What *usage* cost; ``None`` if it has no price, or a table of prices fails, which is logged.
         """
+        if self._prices is None:
+            return None
         try:
             return self.costs.cost(provider, model, usage)
         except Exception as exc:  # of a table of the user's
@@ -180,12 +184,7 @@ class Telemetry:
 
     def tell(self, outcome: Outcome) -> None:
         """Give *outcome* to everybody who wants to know; nobody keeps another from hearing it."""
-        listeners: list[OnOutcome] = list(self.on_outcome)
-        if self.access_log is not None:
-            listeners.insert(0, self.access_log)
-        if self.metrics is not None:
-            listeners.insert(0, self.metrics.finish)
-        for listener in listeners:
+        for listener in self._listeners:
             try:
                 listener(outcome)
             except Exception as exc:  # of whoever listens: it decides over nothing

@@ -7,9 +7,9 @@ told of it is found out after that, shielded and bounded.
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from math import inf
+from time import monotonic, time_ns
 from typing import Any
 
 import anyio
@@ -17,7 +17,7 @@ import anyio.to_thread
 import structlog
 from opentelemetry import context as context_api
 from opentelemetry.propagate import extract
-from opentelemetry.trace import Span, SpanKind, get_current_span, set_span_in_context
+from opentelemetry.trace import Span, SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plano_asgi.asgi.request import trace_of
@@ -26,25 +26,40 @@ from plano_asgi.passages import Layout
 from plano_asgi.signals.base import SignalReport
 from plano_asgi.telemetry.attribute_values import Attributes, name_text
 from plano_asgi.telemetry.attributes import (
-    first_attributes,
+    first_told,
+    named_request,
     outcome_attributes,
     plano_attributes,
-    request_attributes,
-    span_name,
     triage_attributes,
 )
-from plano_asgi.telemetry.conclude import CLIENT_LEFT, Copies, bare_outcome, conclude, facts_told
+from plano_asgi.telemetry.conclude import (
+    CLIENT_LEFT,
+    Copies,
+    bare_outcome,
+    conclude,
+    request_bytes,
+    told_outcome,
+)
 from plano_asgi.telemetry.content import captured
+from plano_asgi.telemetry.current import span_of, with_span
 from plano_asgi.telemetry.events import emit_event
 from plano_asgi.telemetry.outcome import Outcome
 from plano_asgi.telemetry.semconv import INFERENCE_EVENT, MODEL, REQUEST_ID
 from plano_asgi.telemetry.signal_events import flagged_name, signal_attributes, signal_events
-from plano_asgi.telemetry.spans import ExchangeSpans, SpanStarter, put_attributes, set_error
+from plano_asgi.telemetry.spans import (
+    ExchangeSpans,
+    SpanStarter,
+    end_with,
+    error_word,
+    put_attributes,
+    set_error,
+)
 from plano_asgi.telemetry.tee import AnswerTee, RequestTee
 from plano_asgi.telemetry.telemetry import Telemetry
 
 _log = structlog.get_logger("plano_asgi")
 _NANO = 1_000_000_000
+_NOTHING: Attributes = {}
 
 
 class Watch:
@@ -54,6 +69,11 @@ class Watch:
     ``receive`` and ``send`` are for the app; call ``finish`` once it is done, however it ended.
     *layout* tells where the texts stand, should nobody inside read the body.
     """
+
+    _error: BaseException | None = None
+    _left_at = 0.0
+    _server: Span | None = None
+    _spans: ExchangeSpans | None = None
 
     def __init__(
         self,
@@ -65,10 +85,6 @@ class Watch:
     ) -> None:
         self._telemetry, self._exchange, self._layout = telemetry, exchange, layout
         self._was_read = exchange.is_read
-        self._error: BaseException | None = None
-        self._left_at = 0.0
-        self._server: Span | None = None
-        self._spans: ExchangeSpans | None = None
         if (tracer := telemetry.tracer()) is not None:
             self._spans = self._begun(tracer)
         telemetry.begin(exchange, self._spans)
@@ -83,23 +99,18 @@ class Watch:
 
     def _begun(self, tracer: SpanStarter) -> ExchangeSpans:
         exchange, current = self._exchange, context_api.get_current()
-        server = get_current_span(current)
+        server = span_of(current)
         if not server.get_span_context().is_valid:
             current = extract(exchange.headers, context=current)
-            server = get_current_span(current)
+            server = span_of(current)
         elif server.is_recording():
             self._server = server
-        span = tracer.start(
-            span_name(exchange),
-            server,
-            current,
-            SpanKind.CLIENT,
-            first_attributes(exchange),
-        )
+        name, attributes = first_told(exchange)
+        span = tracer.start(name, server, current, SpanKind.CLIENT, attributes)
         return ExchangeSpans(
             tracer,
             span,
-            set_span_in_context(span, current),
+            with_span(span, current),
             tell_providers_baggage=self._telemetry.tell_providers_baggage,
         )
 
@@ -114,34 +125,60 @@ class Watch:
             self._error = exc
             raise
         finally:
-            self._left_at = time.monotonic()
+            self._left_at = monotonic()
             del scope[SCOPE_KEY]  # what holds itself is left to the garbage collector
             if token is not None:
                 context_api.detach(token)
 
     async def finish(self) -> None:
         """Find out what came of it and tell everybody; never raises, and is bounded in time."""
-        now = time.monotonic()
+        now = monotonic()
         ended = self.send.ended or self._left_at or now
-        end_ns = time.time_ns() - int((now - ended) * _NANO)
-        exchange = self._exchange
-        exchange.timings.ended = exchange.timings.ended or ended
-        copies = Copies(
+        end_ns = time_ns() - int((now - ended) * _NANO)
+        timings = self._exchange.timings
+        timings.ended = timings.ended or ended
+        if (outcome := self._told(ended)) is not None:
+            self._tell(outcome, end_ns)
+            return
+        copies = self._copies(ended)
+        try:
+            outcome = await self._outcome(copies)
+        finally:  # also where the task is cancelled meanwhile
+            self._tell(outcome or bare_outcome(self._exchange, copies), end_ns)
+
+    @property
+    def _is_deep(self) -> bool:
+        return self._telemetry.needs_text(self._spans is not None and self._spans.is_recording)
+
+    def _told(self, ended: float) -> Outcome | None:
+        """The usual case: all is known already, and nobody has to wait for it."""
+        telemetry, exchange, spans = self._telemetry, self._exchange, self._spans
+        if self._is_deep or not telemetry.is_prepared:
+            return None
+        try:
+            outcome = told_outcome(telemetry, exchange, self.send, ended)
+        except Exception as exc:  # of who read the answer: it can be looked at once more
+            _log.error("telemetry_failed", request_id=exchange.id, trace=trace_of(exc))
+            return None
+        if outcome is not None:
+            outcome.request_bytes = request_bytes(exchange, self.receive, was_read=self._was_read)
+            if self._error is not None:
+                outcome.error_type = error_word(self._error)
+            if spans is not None:
+                outcome.span = spans.span
+        return outcome
+
+    def _copies(self, ended: float) -> Copies:
+        return Copies(
             request=self.receive,
             answer=self.send,
             layout=self._layout,
             ended=ended,
             error=self._error,
             was_read=self._was_read,
-            is_deep=(is_deep := self._telemetry.needs_text(self._is_recording())),
-            facts=None if is_deep else facts_told(exchange, self.send),
+            is_deep=self._is_deep,
             span=None if self._spans is None else self._spans.span,
         )
-        outcome: Outcome | None = None
-        try:
-            outcome = await self._outcome(copies)
-        finally:  # also where the task is cancelled meanwhile
-            self._tell(outcome or bare_outcome(exchange, copies), end_ns)
 
     async def _outcome(self, copies: Copies) -> Outcome | None:
         """What came of it; ``None`` where that cannot be found out."""
@@ -161,8 +198,6 @@ class Watch:
 
     def _bytes_to_read(self, copies: Copies) -> float:
         """Of a stream that ended, only the edges, unless its texts are wanted."""
-        if copies.facts is not None:
-            return 0
         if self.send.is_encoded:
             return inf  # what it unpacks to is not known
         size = self.receive.size if copies.is_deep or not self._exchange.is_read else 0
@@ -173,25 +208,20 @@ class Watch:
         return size
 
     def _tell(self, outcome: Outcome, end_ns: int) -> None:
-        if self._spans is not None:
+        spans, attributes = self._spans, _NOTHING
+        if spans is not None and spans.is_recording:
             try:
-                self._describe(self._spans, outcome)
+                attributes = self._describe(spans, outcome)
             except Exception as exc:  # as above: the others hear of it all the same
                 _log.error("telemetry_failed", request_id=self._exchange.id, trace=trace_of(exc))
         self._telemetry.tell(outcome)
-        if self._spans is not None:
-            self._spans.span.end(end_ns)
+        if spans is not None:
+            end_with(spans.span, attributes, end_ns)
 
-    def _is_recording(self) -> bool:
-        return self._spans is not None and self._spans.span.is_recording()
-
-    def _describe(self, spans: ExchangeSpans, outcome: Outcome) -> None:
-        """Everything known goes onto the span, in one go."""
-        span = spans.span
-        if not span.is_recording():
-            return
-        telemetry, exchange = self._telemetry, self._exchange
-        attributes = request_attributes(exchange, telemetry.names)
+    def _describe(self, spans: ExchangeSpans, outcome: Outcome) -> Attributes:
+        """Say everything known on the span, but for what is returned: attributes of ours."""
+        telemetry, span = self._telemetry, spans.span
+        name, attributes = named_request(self._exchange, telemetry.names)
         attributes |= outcome_attributes(outcome, telemetry.names)
         if telemetry.plano_names:
             attributes |= plano_attributes(outcome)
@@ -204,14 +234,16 @@ class Watch:
                 attributes |= content
         if outcome.signals is not None:
             self._put_signals(span, outcome, outcome.signals, attributes)
-        put_attributes(span, attributes)
         if self._own:
+            put_attributes(span, attributes)
             span.set_attributes(self._own)
-        span.update_name(flagged_name(span_name(exchange), outcome.signals))
+            attributes = {}
+        span.update_name(flagged_name(name, outcome.signals))
         if outcome.error_type:
             set_error(span, outcome.error_type)
         if words:  # last: somebody else's log processors hear of it
             emit_event(telemetry.logger_provider, INFERENCE_EVENT, words, spans.context)
+        return attributes
 
     def _put_signals(
         self, span: Span, outcome: Outcome, report: SignalReport, attributes: Attributes
@@ -240,7 +272,9 @@ def _started(
     server: Span, exchange: Exchange, attributes: dict[str, Any], _message: Message
 ) -> None:
     """The answer begins: the last moment to tell a framework's server span what it is about."""
-    told = {**attributes, REQUEST_ID: exchange.id}
+    # One by one: for as few, the SDK does not go over them twice.
+    server.set_attribute(REQUEST_ID, exchange.id)
     if exchange.served_by is not None:
-        told[MODEL] = name_text(exchange.served_by.name)
-    server.set_attributes(told)
+        server.set_attribute(MODEL, name_text(exchange.served_by.name))
+    if attributes:
+        server.set_attributes(attributes)

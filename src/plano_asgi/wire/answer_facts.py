@@ -19,11 +19,12 @@ _CALLS = frozenset(("function_call", "custom_tool_call"))
 
 def facts_of(dialect: str, body: JSONObject) -> AnswerFacts:
     """Of *body*, an answer in *dialect*; what it does not say is empty. Never raises."""
+    answer_id, model, read = body.get("id"), body.get("model"), _READERS.get(dialect)
     return AnswerFacts(
-        id=_text(body, "id"),
-        model=_text(body, "model"),
-        finish_reasons=_finishes(dialect, body),
-        usage=usage_of(dialect, body.get("usage")),
+        answer_id if isinstance(answer_id, str) else "",
+        model if isinstance(model, str) else "",
+        tuple(filter(None, read(body))) if read is not None else (),
+        usage_of(dialect, body.get("usage")),
     )
 
 
@@ -33,27 +34,17 @@ def usage_of(dialect: str, raw: Any) -> Usage | None:
     return read(raw) if read is not None and isinstance(raw, dict) else None
 
 
-def _text(body: JSONObject, key: str) -> str:
-    value = body.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _finishes(dialect: str, body: JSONObject) -> tuple[FinishReason, ...]:
-    """As the reader of *dialect* words them; empty where it has no such thing, or says none."""
-    read = _READERS.get(dialect)
-    return tuple(filter(None, read(body))) if read is not None else ()
-
-
 def _chat(body: JSONObject) -> list[FinishReason | None]:
-    return [_chat_finish(choice) for choice in _objects(body.get("choices"))]
-
-
-def _chat_finish(choice: JSONObject) -> FinishReason | None:
-    message = choice.get("message")
-    called = isinstance(message, dict) and bool(
-        message.get("tool_calls") or message.get("function_call")
-    )
-    return read_finish(choice, called=called)
+    found: list[FinishReason | None] = []
+    choices = body.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict):
+            said = choice.get("message")
+            called = isinstance(said, dict) and (
+                said.get("tool_calls") or said.get("function_call")
+            )
+            found.append(read_finish(choice, called=bool(called)))
+    return found
 
 
 def _messages(body: JSONObject) -> list[FinishReason | None]:

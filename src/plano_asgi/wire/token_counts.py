@@ -8,5 +8,6 @@ MAX_TOKENS = 1_000_000_000
 
 def token_count(value: object) -> int:
     """*value*, a number of tokens from 0 to ``MAX_TOKENS``; 0 where it is none."""
-    is_count = type(value) in (int, float) and 0 <= value <= MAX_TOKENS  # type: ignore[operator]
-    return int(value) if is_count else 0  # type: ignore[call-overload]
+    if type(value) is int:
+        return value if 0 <= value <= MAX_TOKENS else 0
+    return int(value) if type(value) is float and 0 <= value <= MAX_TOKENS else 0

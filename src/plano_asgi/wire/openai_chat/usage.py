@@ -15,6 +15,8 @@ from plano_asgi.conversation import Usage
 from plano_asgi.wire.openai_chat.fields import NAME
 from plano_asgi.wire.token_counts import token_count
 
+_PLAIN = frozenset(("prompt_tokens", "completion_tokens", "total_tokens"))
+"""What many upstreams leave it at."""
 _CACHE_READ = (
     ("prompt_tokens_details", "cached_tokens"),
     ("prompt_cache_hit_tokens", ""),  # DeepSeek
@@ -38,13 +40,18 @@ def read_usage(raw: Any) -> Usage | None:
     total = token_count(raw.get("total_tokens"))
     if not (prompt or completion or total):
         return None
-    output = max(completion, total - prompt)
+    output = completion if completion >= total - prompt else total - prompt
+    if _PLAIN.issuperset(raw):
+        cached = created = reasoning = 0
+    else:
+        cached, created = _count(raw, _CACHE_READ), _count(raw, _CACHE_CREATION)
+        reasoning = _count(raw, _REASONING)
     return Usage(
         input_tokens=prompt,
         output_tokens=output,
-        cache_read_input_tokens=_count(raw, _CACHE_READ),
-        cache_creation_input_tokens=_count(raw, _CACHE_CREATION),
-        reasoning_output_tokens=_count(raw, _REASONING) or output - completion,
+        cache_read_input_tokens=cached,
+        cache_creation_input_tokens=created,
+        reasoning_output_tokens=reasoning or output - completion,
         raw=raw,
         dialect=NAME,
     )
