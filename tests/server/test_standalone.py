@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -183,6 +184,25 @@ async def test_the_lifespan_starts_and_stops() -> None:
 
     await standalone({})({"type": "lifespan"}, receive, send)
     assert [m["type"] for m in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+@pytest.mark.anyio
+async def test_full_collections_pass_over_what_is_there_from_the_start() -> None:
+    """They hold up every stream; once the server has stopped, all is as before."""
+    stages, frozen = ["lifespan.startup", "lifespan.shutdown"], [gc.get_freeze_count()]
+
+    async def receive() -> Message:
+        frozen.append(gc.get_freeze_count())
+        return {"type": stages.pop(0)}
+
+    async def send(message: Message) -> None:
+        await anyio.lowlevel.checkpoint()
+
+    await standalone({})({"type": "lifespan"}, receive, send)
+    before, starting, serving_now = frozen
+    assert before == starting < 1_000
+    assert serving_now > 10_000
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_server_told_to_stop_lets_a_stream_end(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ graceful shutdown are uvicorn's options.
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -38,6 +39,20 @@ def plano_from_environment(environ: Mapping[str, str]) -> Plano:
     if path:
         return Plano.from_yaml(path, environ=environ)
     return Plano.from_env(environ)
+
+
+@contextmanager
+def _settled() -> Generator[None]:
+    """
+    What is there from the start on stays: full garbage collections, which hold up every stream for
+    as long as they last, need not look at it. The process is ours alone.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 class Standalone:
@@ -80,7 +95,8 @@ class Standalone:
         for line in plano.missing():
             _log.warning("provider_without_key", detail=line)
         async with plano.lifespan():
-            yield
+            with _settled():
+                yield
 
     async def _health(self, plano: Plano, path: str, scope: Scope, send: Send) -> None:
         head = scope["method"] == "HEAD"
