@@ -50,7 +50,7 @@ class Activity:
             left out. Never content.
     """
 
-    __slots__ = ("_watcher", "error", "facts", "handle", "kind", "name")
+    __slots__ = ("_watcher", "error", "facts", "handle", "kind", "name", "token")
 
     def __init__(
         self, watcher: Watcher | None, kind: ActivityKind, name: str, facts: dict[str, Any]
@@ -62,7 +62,8 @@ class Activity:
         self.error: BaseException | str | None = None
         """Why it failed: what was raised, or an error's code."""
         self.handle: Any = None
-        """The watcher's own."""
+        """The watcher's own; so *token*, until it is left."""
+        self.token: Any = None
 
     def __enter__(self) -> Activity:
         if self._watcher is not None:

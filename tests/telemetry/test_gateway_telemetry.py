@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 from mcp.server.mcpserver import MCPServer
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -25,6 +26,8 @@ from plano_asgi.errors import UpstreamReset
 from plano_asgi.exchange import Exchange
 from plano_asgi.filters import HTTPFilter, MCPFilter
 from plano_asgi.gateway.gateway import Limits
+from plano_asgi.signals import Analyzer
+from plano_asgi.signals.base import Row, Signal
 from plano_asgi.state import ResponsesState
 from plano_asgi.telemetry import ContentCapture
 from replies import anthropic_reply, chat_stream
@@ -79,6 +82,28 @@ async def test_a_refusal_is_told_and_nothing_stays_in_flight(
     assert watching.outcome.exchange.attempts == []
     assert watching.counted("plano_requests_total", plano_status_class="4xx") == 1
     assert watching.in_flight == 0
+
+
+@pytest.mark.parametrize("is_sampled", [False, True], ids=["unsampled", "sampled"])
+@pytest.mark.parametrize("is_heard", [False, True], ids=["nobody", "a listener"])
+async def test_what_nobody_hears_of_is_not_found_out(is_sampled: bool, is_heard: bool) -> None:
+    """An exchange that is not sampled, and no metrics, log or listener: no text is read."""
+    looked: list[Sequence[Row]] = []
+
+    def spy(rows: Sequence[Row]) -> Sequence[Signal]:
+        looked.append(rows)
+        return ()
+
+    watching = Watching(
+        sampler=ALWAYS_ON if is_sampled else ALWAYS_OFF,
+        metrics=None,
+        on_outcome=[lambda _: None] if is_heard else [],
+        signals=Analyzer(detectors=[spy]),
+    )
+    plano, _ = gateway(answer(WHOLE), telemetry=watching.telemetry)
+    assert (await drive(plano, CHAT, ASK)).status == 200
+    assert bool(looked) is (is_sampled or is_heard)
+    assert len(watching.spans.ended) == (3 if is_sampled else 0)
 
 
 async def test_paths_that_are_no_exchange_are_not_told_as_one() -> None:

@@ -65,7 +65,7 @@ def parent_made(spans: ExchangeSpans, around: Context) -> int | None:
     token = context_api.attach(around)
     activity = Activity(spans, "cache", "c", {})
     with activity:
-        made: Any = activity.handle.span
+        made: Any = activity.handle[0]
         assert get_current_span().get_span_context() == made.get_span_context()
     context_api.detach(token)
     assert made.get_span_context().trace_id == spans.span.get_span_context().trace_id

@@ -8,7 +8,7 @@ in between (an SDK with instrumentation of its own, an MCP session) finds the ri
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from opentelemetry import context as context_api
 from opentelemetry.context import Context
@@ -98,20 +98,19 @@ class ExchangeSpans:
         name, kind, attributes = start_of(activity)
         span = self._tracer.start(name, parent, context, kind, attributes)
         current = with_span(span, context)
-        activity.handle = _Open(span, current, context_api.attach(current))
+        activity.handle, activity.token = (span, current), context_api.attach(current)
 
     def leave(self, activity: Activity) -> None:
         """Let this task's current span be what it was."""
-        found: _Open | None = activity.handle
-        if found is not None and found.token is not None:
-            context_api.detach(found.token)
-            found.token = None
+        if activity.token is not None:
+            context_api.detach(activity.token)
+            activity.token = None
 
     def end(self, activity: Activity) -> None:
         """End its span."""
         if activity.handle is None:
             return
-        span = activity.handle.span
+        span, _ = activity.handle
         if activity.error is not None and span.is_recording():
             set_error(span, error_word(activity.error))
         end_with(span, end_attributes(activity))
@@ -120,24 +119,13 @@ class ExchangeSpans:
         """``traceparent`` and what else the trace travels in."""
         if activity is None:
             return _injected(self._around(context_api.get_current()))
-        opened: _Open | ExchangeSpans = activity.handle or self
-        if self._tell_baggage:
-            return _injected(opened.context)
-        return trace_headers(opened.span.get_span_context())
+        span, context = activity.handle or (self.span, self.context)
+        return _injected(context) if self._tell_baggage else trace_headers(span.get_span_context())
 
     def _around(self, current: Context) -> Context:
         """*current*; in a task that was begun outside, maybe for another request, our own."""
         found, own = span_of(current).get_span_context(), self.span.get_span_context()
         return current if found.trace_id == own.trace_id else self.context
-
-
-class _Open:
-    """An open span, its context, and how to leave it."""
-
-    __slots__ = ("context", "span", "token")
-
-    def __init__(self, span: Span, context: Context, token: Any) -> None:
-        self.span, self.context, self.token = span, context, token
 
 
 def _injected(context: Context) -> dict[str, str]:

@@ -109,10 +109,13 @@ class Telemetry:
         self.content, self.headers, self.triage = content, headers, triage
         self.captures = content is not ContentCapture.NO_CONTENT
         """Whether any of it is wanted."""
+        self.adds_attributes = headers is not None or bool(distinct_id_header)
+        """Whether ``own_attributes`` may have any."""
         self.cost_header = cost_header and prices is not None
         self.on_outcome = tuple(on_outcome)
         told = (None if metrics is None else metrics.finish, access_log, *on_outcome)
-        self._listeners = [listener for listener in told if listener is not None]
+        self.listeners: Sequence[OnOutcome] = [each for each in told if each is not None]
+        """Who hears of every outcome, recorded or not."""
         self.plano_names = plano_names
         self.names: Names = semconv(opt_in)
         self.distinct_id_header = (distinct_id_header or "").lower()
@@ -148,10 +151,6 @@ class Telemetry:
             found[DISTINCT_ID] = told[:_MAX_DISTINCT_ID]
         return found
 
-    def needs_text(self, is_recording: bool) -> bool:
-        """Whether the whole text of an answer is wanted, and not only what it used."""
-        return self.analyzer is not None or (is_recording and self.captures)
-
     def cost(self, provider: str, model: str, usage: Usage, request_id: str) -> Cost | None:
         """
         What *usage* cost; ``None`` if it has no price, or a table of prices fails, which is logged.
@@ -184,7 +183,7 @@ class Telemetry:
 
     def tell(self, outcome: Outcome) -> None:
         """Give *outcome* to everybody who wants to know; nobody keeps another from hearing it."""
-        for listener in self._listeners:
+        for listener in self.listeners:
             try:
                 listener(outcome)
             except Exception as exc:  # of whoever listens: it decides over nothing

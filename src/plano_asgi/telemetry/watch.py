@@ -88,12 +88,13 @@ class Watch:
         if (tracer := telemetry.tracer()) is not None:
             self._spans = self._begun(tracer)
         telemetry.begin(exchange, self._spans)
-        self._own = telemetry.own_attributes(exchange.headers)
+        own = telemetry.own_attributes(exchange.headers) if telemetry.adds_attributes else {}
+        self._own = own
         most = telemetry.max_recorded_bytes
         # Not a method of ours: what holds itself is left to the garbage collector.
         on_start = None
         if self._server is not None:
-            on_start = partial(_started, self._server, exchange, self._own)
+            on_start = partial(_started, self._server, exchange, own)
         self.send = AnswerTee(send, max_bytes=most, on_start=on_start)
         self.receive = RequestTee(receive, self.send, max_bytes=most)
 
@@ -137,6 +138,11 @@ class Watch:
         end_ns = time_ns() - int((now - ended) * _NANO)
         timings = self._exchange.timings
         timings.ended = timings.ended or ended
+        spans = self._spans
+        if not (self._telemetry.listeners or (spans is not None and spans.is_recording)):
+            if spans is not None:
+                spans.span.end(end_ns)
+            return  # nobody would hear of it
         if (outcome := self._told(ended)) is not None:
             self._tell(outcome, end_ns)
             return
@@ -148,7 +154,11 @@ class Watch:
 
     @property
     def _is_deep(self) -> bool:
-        return self._telemetry.needs_text(self._spans is not None and self._spans.is_recording)
+        """Whether the whole text of an answer is wanted, and not only what it used."""
+        telemetry, spans = self._telemetry, self._spans
+        if telemetry.analyzer is not None:
+            return True
+        return telemetry.captures and spans is not None and spans.is_recording
 
     def _told(self, ended: float) -> Outcome | None:
         """The usual case: all is known already, and nobody has to wait for it."""
