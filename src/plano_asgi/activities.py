@@ -13,7 +13,6 @@ from typing import Any, Literal, Protocol, TypeAlias
 ActivityKind: TypeAlias = Literal[
     "attempt", "routing", "guard", "filter", "memory", "cache", "state", "agent", "tool"
 ]
-_NO_HEADERS: dict[str, str] = {}
 
 
 class Watcher(Protocol):
@@ -33,8 +32,8 @@ class Watcher(Protocol):
 
     def headers(self, activity: Activity | None) -> dict[str, str]:
         """
-        Headers that carry the trace to a provider asked within *activity*, with what strangers
-        may know (no baggage). ``None``: to a service of one's own, whatever is being done.
+        Headers, new ones, that carry the trace to a provider asked within *activity*, with what
+        strangers may know (no baggage). ``None``: to a service of one's own, whatever is being done.
         """
         ...
 
@@ -91,6 +90,7 @@ class Activity:
         if watcher is not None:
             self.error = self.error or error
             watcher.end(self)
+            self.error = None  # its frames hold this activity: what holds itself is left to the gc
 
     def note(self, **facts: Any) -> None:
         """Add to the facts."""
@@ -99,5 +99,5 @@ class Activity:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Headers for a service asked within it; none without a watcher."""
-        return _NO_HEADERS if self._watcher is None else self._watcher.headers(self)
+        """Headers for a service asked within it, yours to add to; none without a watcher."""
+        return {} if self._watcher is None else self._watcher.headers(self)

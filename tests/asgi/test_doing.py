@@ -162,3 +162,9 @@ async def test_a_step_of_the_gateway_has_the_exchange_itself() -> None:
         "filter look_up",
         "chat openai/gpt-4o",
     ]
+
+
+def test_headers_are_the_askers_own_to_add_to() -> None:
+    """What one request puts in, another does not send."""
+    doing({}, "tool", "first").headers["authorization"] = "Bearer of-a-user"
+    assert doing({}, "tool", "second").headers == {}

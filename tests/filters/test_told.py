@@ -29,7 +29,7 @@ class Hears:
     def end(self, activity: Activity) -> None:
         self.heard.append(("end", str(activity.error or "")))
 
-    def headers(self, activity: Activity | None) -> Mapping[str, str]:
+    def headers(self, activity: Activity | None) -> dict[str, str]:
         below = activity.name if activity else "exchange"
         return {"traceparent": below} if activity else {"traceparent": below, "baggage": "b"}
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, get_args
 
 import pytest
 from opentelemetry.trace import SpanKind
 
 from plano_asgi.activities import Activity, ActivityKind
-from plano_asgi.telemetry.activity_attributes import SPANS, end_attributes, start_of
+from plano_asgi.telemetry.activity_attributes import (
+    SPANS,
+    _known_start,
+    end_attributes,
+    start_of,
+)
 
 
 def activity(kind: ActivityKind, name: str, **facts: Any) -> Activity:
@@ -112,3 +118,33 @@ def test_names_are_bounded_and_are_no_patterns() -> None:
     """A name with braces, or a very long one, does no harm."""
     assert start_of(activity("cache", "{x}"))[0] == "cache {x}"
     assert len(start_of(activity("state", "y" * 5000))[0]) < 300
+
+
+def test_an_agent_elsewhere_is_asked_as_a_client() -> None:
+    """If it is said where; no other word of a tool's makes one of it."""
+    found = start_of(activity("agent", "travel", address="a.example", port=443))
+    assert found[1] is SpanKind.CLIENT
+    assert found[2]["server.port"] == 443
+    for nowhere in ({"address": None}, {"address": ""}, {"protocol": "http"}):
+        assert start_of(activity("agent", "travel", **nowhere))[1] is SpanKind.INTERNAL
+        assert start_of(activity("tool", "x", **nowhere))[1] is SpanKind.INTERNAL
+
+
+def test_what_an_app_says_is_told_as_it_is_or_not_at_all() -> None:
+    """Its facts are anybody's."""
+    odd = activity("tool", "x", provider=5, status=HTTPStatus.OK, huge=1 << 70, many=[1], gone=None)
+    assert start_of(odd)[2].keys() == {
+        "gen_ai.operation.name",
+        "gen_ai.tool.name",
+        "gen_ai.tool.type",
+    }
+    assert end_attributes(odd) == {"plano.tool.provider": 5, "plano.tool.status": 200}
+    assert start_of(activity("tool", 5))[0] == "execute_tool ?"  # type: ignore[arg-type]
+
+
+def test_calls_of_tools_are_not_remembered() -> None:
+    """Each has an id of its own."""
+    before = _known_start.cache_info().currsize
+    for number in range(20):
+        start_of(activity("tool", "x", call_id=f"call {number}"))
+    assert _known_start.cache_info().currsize == before

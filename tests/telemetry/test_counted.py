@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pytest
 
 from plano_asgi.activities import Activity, Watcher
@@ -28,7 +26,7 @@ class Inner:
     def end(self, activity: Activity) -> None:
         self.heard.append(f"end {activity.kind}")
 
-    def headers(self, activity: Activity | None) -> Mapping[str, str]:
+    def headers(self, activity: Activity | None) -> dict[str, str]:
         return {"traceparent": "t"}
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadWriteLogRecord
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from structlog.testing import capture_logs
@@ -20,7 +21,7 @@ from plano_asgi.middleware import PlanoTracing
 from plano_asgi.pricing import Prices, Rates
 from plano_asgi.signals import Analyzer
 from plano_asgi.signals.base import Row, Signal
-from plano_asgi.telemetry import AccessLog, Outcome, Telemetry
+from plano_asgi.telemetry import AccessLog, ContentCapture, Outcome, Telemetry
 from plano_asgi.telemetry.batching import batching
 from tapped import WHOLE
 from telemetry.watching import Watching
@@ -80,6 +81,44 @@ async def test_a_listener_that_raises_keeps_no_other_from_hearing() -> None:
     assert '"status":200' in stream.getvalue()
     assert watching.counted("plano_requests_total") == 1
     assert watching.told()["gen_ai.usage.input_tokens"] == 10
+
+
+async def test_listeners_see_the_span_as_it_is_and_have_the_last_word() -> None:
+    """Who puts names out of sight does so there; an iterator of them is heard, too."""
+    seen: list[Any] = []
+
+    def redact(outcome: Outcome) -> None:
+        span: Any = outcome.span
+        seen.append(dict(span.attributes))
+        span.set_attribute("gen_ai.request.model", "put out")
+
+    watching = Watching(on_outcome=iter([redact]))
+    assert await served(watching) == []
+    assert seen[0]["gen_ai.usage.input_tokens"] == 10
+    assert watching.told() == {**seen[0], "gen_ai.request.model": "put out"}
+
+
+class DeafProcessor(LogRecordProcessor):
+    """Takes no log record."""
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        raise RuntimeError(WORDS)
+
+    def shutdown(self) -> None:
+        pass
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return True
+
+
+async def test_a_log_processor_that_raises_leaves_the_span_whole() -> None:
+    """It is the last to hear."""
+    logs = LoggerProvider(shutdown_on_exit=False)
+    logs.add_log_record_processor(DeafProcessor())
+    watching = Watching(content=ContentCapture.EVENT_ONLY, logger_provider=logs)
+    assert await served(watching) == ["telemetry_failed"]
+    assert watching.told()["gen_ai.usage.input_tokens"] == 10
+    assert watching.told()["gen_ai.response.id"] == WHOLE["id"]
 
 
 async def test_prices_that_fail_leave_the_rest_told() -> None:

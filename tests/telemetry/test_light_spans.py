@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -275,9 +276,9 @@ def test_trusted_attributes_go_in_as_they_are() -> None:
     assert light is not None
     span = started(light)
     assert isinstance(span, LightSpan)
-    span.put({"b": "2"})
+    span.put_checked({"b": "2"})
     span.end()
-    span.put({"c": "3"})
+    span.put_checked({"c": "3"})
     assert span.attributes == {"a": 1, "b": "2"}
 
 
@@ -388,7 +389,7 @@ def test_threads_lose_nothing_of_each_others() -> None:
             ]
             for worker in workers:
                 worker.start()
-            span.put({"own": 1})
+            span.put_checked({"own": 1})
             for worker in workers:
                 worker.join()
             span.end()
@@ -408,3 +409,26 @@ def test_a_copy_is_a_span_to_read() -> None:
     copy = deepcopy(span)
     assert _plain(copy) == _plain(span)
     assert copy.events[0] is not span.events[0]
+
+
+def test_who_is_told_of_a_bad_attribute_may_say_so_on_the_span(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The SDK logs of it while the span is being changed."""
+    tracer = sdk.TracerProvider(shutdown_on_exit=False).get_tracer(NAME)
+    light = light_tracer(tracer, NAME, SCHEMA)
+    assert light is not None
+    span: Any = light.start("x", INVALID_SPAN, Context(), SpanKind.CLIENT, {})
+
+    class Tells(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            span.add_event("log", {"level": record.levelname})
+
+    handler = Tells()
+    logging.getLogger().addHandler(handler)
+    try:
+        span.set_attribute("", 1)
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert [event.name for event in span.events] == ["log"]
+    assert len(caplog.records) == 1

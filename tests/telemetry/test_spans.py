@@ -57,7 +57,7 @@ def made(request: pytest.FixtureRequest) -> Made:
 def spans_of(starter: SpanStarter) -> ExchangeSpans:
     """Of an exchange that begins a trace."""
     span = starter.start("chat", INVALID_SPAN, Context(), SpanKind.CLIENT, {})
-    return ExchangeSpans(starter, span, with_span(span, Context()))
+    return ExchangeSpans(starter, span, Context())
 
 
 def parent_made(spans: ExchangeSpans, around: Context) -> int | None:
@@ -111,15 +111,36 @@ def test_activities_hang_below_what_is_done_around_them(made: Made) -> None:
 
 
 def test_a_task_begun_for_another_request_is_told_of_the_right_one(made: Made) -> None:
-    """A worker keeps the context of whoever began it: its trace is not this one's."""
+    """A worker keeps the context of whoever began it, also where both are of one trace."""
     starter, _ = made
-    first, second = spans_of(starter()), spans_of(starter())
+    client = starter().start("client", INVALID_SPAN, Context(), SpanKind.CLIENT, {})
+    around = with_span(client, Context())
+    first, second = (
+        ExchangeSpans(starter(), span, around)
+        for span in (starter().start("chat", client, around, SpanKind.CLIENT, {}) for _ in "ab")
+    )
+    assert first.span.get_span_context().trace_id == second.span.get_span_context().trace_id
     assert parent_made(second, first.context) == second.span.get_span_context().span_id
     assert parent_made(second, Context()) == second.span.get_span_context().span_id
     token = context_api.attach(first.context)
     told = second.headers(None)
     context_api.detach(token)
     assert told == trace_headers(second.span.get_span_context())
+
+
+def test_a_root_begun_on_purpose_is_respected(made: Made) -> None:
+    """Within the exchange somebody begins a trace of its own: what is done there is part of it."""
+    starter, _ = made
+    spans = spans_of(starter())
+    root = starter().start("root", INVALID_SPAN, Context(), SpanKind.INTERNAL, {})
+    around = baggage.set_baggage("who", "me", set_span_in_context(root, spans.context))
+    token = context_api.attach(around)
+    with Activity(spans, "cache", "c", {}) as activity:
+        told = spans.headers(None)
+        trace = activity.handle[0].get_span_context().trace_id
+    context_api.detach(token)
+    assert trace == root.get_span_context().trace_id
+    assert told["baggage"] == "who=me"
 
 
 def test_attributes_and_the_end_come_in_one(made: Made) -> None:
@@ -135,7 +156,7 @@ def test_attributes_and_the_end_come_in_one(made: Made) -> None:
 
 def _end_quietly(span: Span) -> None:
     """The SDK's own say that they have ended already."""
-    if hasattr(span, "finish"):
+    if hasattr(span, "end_checked"):
         end_with(span, {"c": 3})
 
 

@@ -7,7 +7,7 @@ and a backend that adds up spans would count them twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -20,9 +20,15 @@ from plano_asgi.telemetry.attribute_values import Attributes, name_text
 from plano_asgi.telemetry.attributes import provider_name
 from plano_asgi.telemetry.request_fields import is_int64
 
-_REMOTE = frozenset(("http", "mcp"))
+_PROTOCOLS = frozenset(("http", "mcp"))
+_ELSEWHERE: Mapping[ActivityKind, Callable[[Mapping[str, Any]], bool]] = {
+    "filter": lambda facts: facts.get("protocol") in _PROTOCOLS,
+    "agent": lambda facts: bool(facts.get("address")),
+}
+"""Whether such an activity is done by another service."""
+_OF_APPS = frozenset(("agent", "tool"))
+"""What they do is not remembered: each call of a tool has an id of its own."""
 _MAX_STARTS = 512  # remembered
-_TOLD = (str, bool, int, float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,32 +127,38 @@ SPANS: Mapping[ActivityKind, ActivitySpan] = {
 def start_of(activity: Activity) -> tuple[str, SpanKind, Attributes]:
     """The name, the kind and the first attributes of the span of *activity*."""
     facts = activity.facts
+    if activity.kind in _OF_APPS:
+        return _start_of(activity.kind, activity.name, facts)
     try:
-        found = _start_of(activity.kind, activity.name, tuple(facts), *facts.values())
-    except TypeError:  # a fact that has no hash: nothing to be told, either
-        plain = {key: value for key, value in facts.items() if isinstance(value, _TOLD)}
-        found = _start_of(activity.kind, activity.name, tuple(plain), *plain.values())
+        found = _known_start(activity.kind, activity.name, tuple(facts), *facts.values())
+    except TypeError:  # a fact that has no hash
+        return _start_of(activity.kind, activity.name, facts)
     name, kind, attributes = found
     return name, kind, attributes.copy()
 
 
 @lru_cache(_MAX_STARTS, typed=True)
-def _start_of(
-    activity: ActivityKind, name: str, keys: tuple[str, ...], *values: Any
+def _known_start(
+    kind: ActivityKind, name: str, keys: tuple[str, ...], *values: Any
 ) -> tuple[str, SpanKind, Attributes]:
-    """Remembered, for what goes on in a service is mostly the same."""
-    span, shown = SPANS[activity], name_text(name)
+    """Remembered: what the rooms of a service do is mostly the same."""
+    return _start_of(kind, name, dict(zip(keys, values, strict=True)))
+
+
+def _start_of(
+    kind: ActivityKind, name: str, facts: Mapping[str, Any]
+) -> tuple[str, SpanKind, Attributes]:
+    span, shown = SPANS[kind], name_text(name) if isinstance(name, str) else "?"
     attributes: Attributes = dict(span.fixed)
     if span.named:
         attributes[span.named] = shown
-    facts = dict(zip(keys, values, strict=True))
     for key, value in facts.items():
         if key in span.started:
             _put(attributes, span.started[key], value)
-    if provider := facts.get("provider"):
-        attributes[names.PROVIDER_NAME] = provider_name(provider)
-    is_remote = facts.get("protocol") in _REMOTE or (activity == "agent" and "address" in facts)
-    return span.name.format(name=shown), SpanKind.CLIENT if is_remote else span.kind, attributes
+    if kind == "attempt":
+        attributes[names.PROVIDER_NAME] = provider_name(facts["provider"])
+    is_elsewhere = kind in _ELSEWHERE and _ELSEWHERE[kind](facts)
+    return span.name.format(name=shown), SpanKind.CLIENT if is_elsewhere else span.kind, attributes
 
 
 def end_attributes(activity: Activity) -> Attributes:
@@ -163,5 +175,7 @@ def _put(attributes: Attributes, name: str, value: Any) -> None:
     if isinstance(value, str):
         if value:
             attributes[name] = name_text(value)
-    elif isinstance(value, bool | float) or is_int64(value):
+    elif isinstance(value, bool | float):
         attributes[name] = value
+    elif isinstance(value, int) and is_int64(whole := int(value)):
+        attributes[name] = whole

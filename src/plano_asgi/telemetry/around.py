@@ -74,6 +74,7 @@ class Watched:
                 if run.error is not None:
                     raise run.error
             finally:
+                run.error = None  # its frames hold this run: what holds itself is left to the gc
                 if run.watch is not None:
                     await self._finish(run.watch)
         elif known is None:
@@ -155,8 +156,8 @@ class _Run:
 
 async def _go_on(scope: Scope, receive: Receive, send: Send) -> None:
     """What the server span goes around."""
+    run: _Run = scope.pop(_RUN_KEY)  # off the one that the instrumentation's own ``send`` keeps
     scope = dict(scope)
-    run: _Run = scope.pop(_RUN_KEY)
     scope["query_string"] = run.query
     scope |= _ASIDE
     try:

@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanKind
 
 from plano_asgi.exchange import Exchange
 from plano_asgi.telemetry.attributes import named_request, outcome_attributes
-from plano_asgi.telemetry.current import span_of, with_span
+from plano_asgi.telemetry.current import span_of
 from plano_asgi.telemetry.outcome import Outcome
 from plano_asgi.telemetry.spans import ExchangeSpans, error_word, put_attributes, set_error
 from plano_asgi.telemetry.telemetry import Telemetry
@@ -32,11 +32,10 @@ class Asking:
         if (tracer := telemetry.tracer()) is not None:
             current = context_api.get_current()
             span = tracer.start("chat", span_of(current), current, SpanKind.CLIENT, {})
-            context = with_span(span, current)
             self._spans = ExchangeSpans(
-                tracer, span, context, tell_providers_baggage=telemetry.tell_providers_baggage
+                tracer, span, current, tell_providers_baggage=telemetry.tell_providers_baggage
             )
-            self._token = context_api.attach(context)
+            self._token = context_api.attach(self._spans.context)
         telemetry.begin(exchange, self._spans)
 
     async def __aexit__(

@@ -78,7 +78,7 @@ def operation_name(exchange: Exchange) -> str:
 
 def span_name(exchange: Exchange) -> str:
     """``chat gpt-4o``: the operation, and the model the client asked for."""
-    return _asked(operation_name(exchange), "", _model_asked(exchange), stream=False)[0]
+    return first_told(exchange)[0]
 
 
 def _model_asked(exchange: Exchange) -> str:
@@ -88,12 +88,14 @@ def _model_asked(exchange: Exchange) -> str:
 
 
 @lru_cache(_MAX_REMEMBERED)
-def _asked(operation: str, dialect: str, model: str, *, stream: bool) -> tuple[str, Attributes]:
+def _asked(
+    operation: str, dialect: str, model: str, *, is_chat: bool, stream: bool
+) -> tuple[str, Attributes]:
     """The name, and what is always the same of those who ask the same. Not to be changed."""
     attributes: Attributes = {names_of.OPERATION_NAME: operation, names_of.DIALECT: dialect}
     if stream:
         attributes[names_of.REQUEST_STREAM] = True
-    if operation == "chat" and (api := _API_TYPES.get(dialect)):
+    if is_chat and (api := _API_TYPES.get(dialect)):
         attributes[names_of.OPENAI_API_TYPE] = api
     if not model:
         return operation, attributes
@@ -114,7 +116,7 @@ def first_told(exchange: Exchange) -> tuple[str, Attributes]:
     attributes: Attributes = {names_of.OPERATION_NAME: operation}
     if not exchange.model:
         return operation, attributes
-    name, same = _asked(operation, "", _model_asked(exchange), stream=False)
+    name, same = _asked(operation, "", _model_asked(exchange), is_chat=False, stream=False)
     attributes[names_of.REQUEST_MODEL] = same[names_of.REQUEST_MODEL]
     return name, attributes
 
@@ -127,7 +129,8 @@ def request_attributes(exchange: Exchange, names: Names) -> Attributes:
 def named_request(exchange: Exchange, names: Names) -> tuple[str, Attributes]:
     """``span_name`` and ``request_attributes``."""
     dialect, model = exchange.dialect, _model_asked(exchange)
-    name, same = _asked(operation_name(exchange), dialect, model, stream=exchange.stream)
+    is_chat, stream = exchange.operation == "chat", exchange.stream
+    name, same = _asked(operation_name(exchange), dialect, model, is_chat=is_chat, stream=stream)
     attributes = {**same, names_of.REQUEST_ID: exchange.id}
     asked = exchange.client_body
     put_request_fields(attributes, dialect, exchange.body if asked is None else asked)

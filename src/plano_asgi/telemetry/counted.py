@@ -5,8 +5,6 @@ from __future__ import annotations
 from plano_asgi.activities import Activity, Watcher
 from plano_asgi.telemetry.metrics import Metrics
 
-_NO_HEADERS: dict[str, str] = {}
-
 
 class Counted:
     """Tells *metrics* of attempts, and *inner* of everything."""
@@ -37,4 +35,4 @@ class Counted:
 
     def headers(self, activity: Activity | None) -> dict[str, str]:
         """Those of *inner*."""
-        return self._inner.headers(activity) if self._inner is not None else _NO_HEADERS
+        return self._inner.headers(activity) if self._inner is not None else {}

@@ -40,8 +40,11 @@ if TYPE_CHECKING:
 
 _SAMPLED, _RANDOM = 1, 2  # of trace flags
 _UNSET = Status(StatusCode.UNSET)
-_CHANGING = threading.Lock()
-"""Of all spans: it is held for less than a microsecond."""
+_CHANGING = threading.RLock()
+"""
+Of all spans: it is held for about a microsecond. One that its holder may take once more: the SDK
+logs of what it does not take, and whoever hears of that may have something to say on a span.
+"""
 _new_context: Any = tuple.__new__
 """What ``SpanContext`` does once it has looked at the ids."""
 _FIELDS = {
@@ -201,7 +204,7 @@ class LightSpan(Span, sdk.ReadableSpan):
         """Until it has ended."""
         return self._end_time is None
 
-    def put(self, attributes: Mapping[str, Any]) -> None:
+    def put_checked(self, attributes: Mapping[str, Any]) -> None:
         """Add *attributes*, which need no check."""
         with _CHANGING:
             if self._end_time is None:
@@ -213,7 +216,7 @@ class LightSpan(Span, sdk.ReadableSpan):
             if not isinstance(self._attributes, BoundedAttributes):
                 most = self.most_attributes
                 self._attributes = BoundedAttributes(most, self._attributes, immutable=False)
-        self.put(attributes)
+        self.put_checked(attributes)
 
     def set_attribute(self, key: str, value: AnyValue) -> None:
         """Add one."""
@@ -274,10 +277,10 @@ class LightSpan(Span, sdk.ReadableSpan):
 
     def end(self, end_time: int | None = None) -> None:
         """End it, now or at *end_time* (nanoseconds), and hand it over; once."""
-        self.finish({}, end_time)
+        self.end_checked({}, end_time)
 
-    def finish(self, attributes: Mapping[str, Any], end_time: int | None = None) -> None:
-        """``put`` *attributes*, and ``end``."""
+    def end_checked(self, attributes: Mapping[str, Any], end_time: int | None = None) -> None:
+        """``put_checked`` *attributes*, and ``end``."""
         with _CHANGING:
             if self._end_time is not None:
                 return

@@ -14,6 +14,7 @@ from opentelemetry import context as context_api
 from opentelemetry.context import Context
 from opentelemetry.propagate import inject
 from opentelemetry.trace import (
+    INVALID_SPAN,
     Span,
     SpanContext,
     SpanKind,
@@ -26,7 +27,7 @@ from plano_asgi.activities import Activity
 from plano_asgi.errors import PlanoError
 from plano_asgi.telemetry.activity_attributes import end_attributes, start_of
 from plano_asgi.telemetry.attribute_values import Attributes
-from plano_asgi.telemetry.current import span_of, with_span
+from plano_asgi.telemetry.current import exchange_in, span_of, with_exchange, with_span
 from plano_asgi.telemetry.semconv import ERROR_TYPE
 
 
@@ -66,6 +67,7 @@ class ExchangeSpans:
 
     Args:
         span: The exchange's own, begun.
+        around: The context it was begun in.
         tell_providers_baggage: Send W3C baggage to model providers, too, and not only to services
             of one's own.
     """
@@ -76,14 +78,14 @@ class ExchangeSpans:
         self,
         tracer: SpanStarter,
         span: Span,
-        context: Context,
+        around: Context,
         *,
         tell_providers_baggage: bool = False,
     ) -> None:
         self._tracer = tracer
         self.span = span
         self.is_recording = span.is_recording()
-        self.context = context
+        self.context = with_exchange(span, around)
         """With ``span`` as the current one."""
         self._tell_baggage = tell_providers_baggage
 
@@ -124,8 +126,8 @@ class ExchangeSpans:
 
     def _around(self, current: Context) -> Context:
         """*current*; in a task that was begun outside, maybe for another request, our own."""
-        found, own = span_of(current).get_span_context(), self.span.get_span_context()
-        return current if found.trace_id == own.trace_id else self.context
+        is_inside = exchange_in(current) is self.span and span_of(current) is not INVALID_SPAN
+        return current if is_inside else self.context
 
 
 def _injected(context: Context) -> dict[str, str]:
@@ -148,14 +150,14 @@ def trace_headers(context: SpanContext) -> dict[str, str]:
 
 def put_attributes(span: Span, attributes: Attributes) -> None:
     """Add *attributes*, which are ours and need no check."""
-    put: Callable[[Attributes], None] = getattr(span, "put", span.set_attributes)
+    put: Callable[[Attributes], None] = getattr(span, "put_checked", span.set_attributes)
     put(attributes)
 
 
 def end_with(span: Span, attributes: Attributes, end_time: int | None = None) -> None:
     """Add *attributes*, as ``put_attributes``, and end *span*, now or at *end_time* (Unix ns)."""
-    if (finish := getattr(span, "finish", None)) is not None:
-        finish(attributes, end_time)
+    if (end := getattr(span, "end_checked", None)) is not None:
+        end(attributes, end_time)
         return
     if attributes and span.is_recording():
         span.set_attributes(attributes)

@@ -113,7 +113,7 @@ class Telemetry:
         """Whether ``own_attributes`` may have any."""
         self.cost_header = cost_header and prices is not None
         self.on_outcome = tuple(on_outcome)
-        told = (None if metrics is None else metrics.finish, access_log, *on_outcome)
+        told = (None if metrics is None else metrics.finish, access_log, *self.on_outcome)
         self.listeners: Sequence[OnOutcome] = [each for each in told if each is not None]
         """Who hears of every outcome, recorded or not."""
         self.plano_names = plano_names

@@ -41,7 +41,7 @@ from plano_asgi.telemetry.conclude import (
     told_outcome,
 )
 from plano_asgi.telemetry.content import captured
-from plano_asgi.telemetry.current import span_of, with_span
+from plano_asgi.telemetry.current import span_of
 from plano_asgi.telemetry.events import emit_event
 from plano_asgi.telemetry.outcome import Outcome
 from plano_asgi.telemetry.semconv import INFERENCE_EVENT, MODEL, REQUEST_ID
@@ -111,7 +111,7 @@ class Watch:
         return ExchangeSpans(
             tracer,
             span,
-            with_span(span, current),
+            current,
             tell_providers_baggage=self._telemetry.tell_providers_baggage,
         )
 
@@ -143,7 +143,7 @@ class Watch:
             if spans is not None:
                 spans.span.end(end_ns)
             return  # nobody would hear of it
-        if (outcome := self._told(ended)) is not None:
+        if self._telemetry.is_prepared and (outcome := self._told(ended)) is not None:
             self._tell(outcome, end_ns)
             return
         copies = self._copies(ended)
@@ -163,7 +163,7 @@ class Watch:
     def _told(self, ended: float) -> Outcome | None:
         """The usual case: all is known already, and nobody has to wait for it."""
         telemetry, exchange, spans = self._telemetry, self._exchange, self._spans
-        if self._is_deep or not telemetry.is_prepared:
+        if self._is_deep:
             return None
         try:
             outcome = told_outcome(telemetry, exchange, self.send, ended)
@@ -198,13 +198,16 @@ class Watch:
                 return conclude(telemetry, exchange, copies)
             with anyio.fail_after(telemetry.finish_timeout_s, shield=True):
                 return await anyio.to_thread.run_sync(
-                    conclude, telemetry, exchange, copies, abandon_on_cancel=True
+                    self._concluded, copies, abandon_on_cancel=True
                 )
         except TimeoutError:
             _log.warning("telemetry_timeout", request_id=exchange.id)
         except Exception as exc:  # the exchange is over and well: what is told of it is not
             _log.error("telemetry_failed", request_id=exchange.id, trace=trace_of(exc))
         return None
+
+    def _concluded(self, copies: Copies) -> Outcome:
+        return self._told(copies.ended) or conclude(self._telemetry, self._exchange, copies)
 
     def _bytes_to_read(self, copies: Copies) -> float:
         """Of a stream that ended, only the edges, unless its texts are wanted."""
@@ -218,21 +221,30 @@ class Watch:
         return size
 
     def _tell(self, outcome: Outcome, end_ns: int) -> None:
-        spans, attributes = self._spans, _NOTHING
+        telemetry, spans, attributes = self._telemetry, self._spans, _NOTHING
         if spans is not None and spans.is_recording:
             try:
-                attributes = self._describe(spans, outcome)
+                name, attributes = named_request(self._exchange, telemetry.names)
+                attributes |= outcome_attributes(outcome, telemetry.names)
+                self._describe(spans, outcome, name, attributes)
             except Exception as exc:  # as above: the others hear of it all the same
                 _log.error("telemetry_failed", request_id=self._exchange.id, trace=trace_of(exc))
-        self._telemetry.tell(outcome)
+            if self._own or telemetry.on_outcome:  # they may have another word
+                put_attributes(spans.span, attributes)
+                spans.span.set_attributes(self._own)
+                attributes = _NOTHING
+        telemetry.tell(outcome)
         if spans is not None:
             end_with(spans.span, attributes, end_ns)
+        error, self._error = self._error, None  # its frames hold this watch, and the exchange
+        if error is not None and self._exchange.error is error:
+            self._exchange.error = None
 
-    def _describe(self, spans: ExchangeSpans, outcome: Outcome) -> Attributes:
-        """Say everything known on the span, but for what is returned: attributes of ours."""
+    def _describe(
+        self, spans: ExchangeSpans, outcome: Outcome, name: str, attributes: Attributes
+    ) -> None:
+        """Everything known besides: what is no attribute onto the span, others to *attributes*."""
         telemetry, span = self._telemetry, spans.span
-        name, attributes = named_request(self._exchange, telemetry.names)
-        attributes |= outcome_attributes(outcome, telemetry.names)
         if telemetry.plano_names:
             attributes |= plano_attributes(outcome)
         words: Attributes = {}
@@ -244,16 +256,11 @@ class Watch:
                 attributes |= content
         if outcome.signals is not None:
             self._put_signals(span, outcome, outcome.signals, attributes)
-        if self._own:
-            put_attributes(span, attributes)
-            span.set_attributes(self._own)
-            attributes = {}
         span.update_name(flagged_name(name, outcome.signals))
         if outcome.error_type:
             set_error(span, outcome.error_type)
         if words:  # last: somebody else's log processors hear of it
             emit_event(telemetry.logger_provider, INFERENCE_EVENT, words, spans.context)
-        return attributes
 
     def _put_signals(
         self, span: Span, outcome: Outcome, report: SignalReport, attributes: Attributes
