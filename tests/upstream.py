@@ -308,6 +308,12 @@ def _head(reply: Reply, headers: dict[str, str]) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
+async def _turns() -> None:
+    """Let the loop do all that is due, and what comes of that."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 @contextmanager
 def scripted_upstream(*, ssl_context: ssl.SSLContext | None = None) -> Iterator[ScriptedUpstream]:
     """
@@ -330,13 +336,14 @@ def scripted_upstream(*, ssl_context: ssl.SSLContext | None = None) -> Iterator[
         started.set()
         await stop.wait()
         server.close()
+        await _turns()  # those just accepted are told of
         tasks = [connection.task for connection in live]
         for connection in list(live):
             connection.replying = None
             connection.task.cancel()
             connection.transport.abort()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # lets the aborted transports close their sockets
+        await _turns()  # the aborted transports close their sockets
 
     thread = threading.Thread(target=asyncio.run, args=(main(),), name="scripted-upstream")
     thread.start()

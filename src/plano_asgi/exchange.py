@@ -107,6 +107,8 @@ class Exchange:
     """The request's path as the host app sees it (``/v1/chat/completions``)."""
     headers: Mapping[str, str] = field(repr=False)
     """The client's headers, lower-case names; repeated ones joined by ``, ``."""
+    raw_headers: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
+    """What *headers* were read from, so that nobody reads the same again."""
     body: JSONObject = field(repr=False)
     client_body: JSONObject | None = field(default=None, repr=False)
     """What the client sent, once something else stands in its place."""

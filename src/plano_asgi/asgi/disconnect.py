@@ -79,7 +79,10 @@ async def _in_task_group(receive: Receive, work: Callable[[], Awaitable[None]]) 
             failure = exc  # re-raised below: a task group would wrap it
         tasks.cancel_scope.cancel()
     if failure is not None:
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # its traceback leads here: it would hold itself
     return left
 
 

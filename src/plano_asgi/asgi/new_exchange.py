@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.types import Scope
 
 from plano_asgi.asgi.known_paths import KnownPath
@@ -25,6 +27,13 @@ def exchange_of(scope: Scope) -> Exchange | None:
     return None
 
 
+def headers_of(scope: Scope, exchange: Exchange | None) -> Mapping[str, str]:
+    """Those of *scope*: as *exchange* has read them, if they are still the same."""
+    if exchange is not None and exchange.raw_headers == tuple(scope["headers"]):
+        return exchange.headers
+    return request_headers(scope)
+
+
 def new_exchange(known: KnownPath, scope: Scope) -> Exchange:
     """One whose body is still to be read."""
     headers = request_headers(scope)
@@ -35,6 +44,7 @@ def new_exchange(known: KnownPath, scope: Scope) -> Exchange:
         scope=scope,
         path=scope["path"],
         headers=headers,
+        raw_headers=tuple(scope["headers"]),
         body={},
         read_request=DIALECTS[known.dialect].read_request if known.dialect else _no_request,
         is_read=False,

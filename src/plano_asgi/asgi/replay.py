@@ -23,10 +23,11 @@ class Replay:
     A ``receive``: *body* as one message, then what *receive* says.
 
     Several tasks may wait on it at once (the app, and whoever watches for the client's leaving):
-    one of them asks, and a disconnect is told to all. ``body`` may be replaced until it is read.
+    one of them asks, and a disconnect is told to all. ``body`` may be replaced until it is read,
+    and is let go then.
     """
 
-    __slots__ = ("_is_read", "_lock", "_receive", "body", "has_left")
+    __slots__ = ("_asked", "_is_read", "_receive", "body", "has_left")
 
     def __init__(self, body: bytes, receive: Receive) -> None:
         self.body = body
@@ -34,24 +35,33 @@ class Replay:
         """A disconnect was seen. Servers tell of one, too, once the response is out."""
         self._is_read = False
         self._receive = receive
-        self._lock = anyio.Lock()
+        # No lock: whoever is cancelled while it waits for one holds itself, and the body.
+        self._asked: anyio.Event | None = None
 
     async def __call__(self) -> Message:
         """The next message."""
         if not self._is_read:
             self._is_read = True
-            return {"type": "http.request", "body": self.body, "more_body": False}
+            body, self.body = self.body, b""
+            return {"type": "http.request", "body": body, "more_body": False}
         return await self.live()
 
     async def live(self) -> Message:
         """The next message that is not of the body: a disconnect, when it comes."""
-        async with self._lock:
-            while not self.has_left:
+        while not self.has_left:
+            if self._asked is not None:
+                await self._asked.wait()
+                continue
+            answered = self._asked = anyio.Event()
+            try:
                 message = await self._receive()
-                if message["type"] == "http.disconnect":
-                    self.has_left = True
-                elif message["type"] != "http.request":  # of that, everything was read before
-                    return message
+            finally:
+                self._asked = None
+                answered.set()
+            if message["type"] == "http.disconnect":
+                self.has_left = True
+            elif message["type"] != "http.request":  # of that, everything was read before
+                return message
         return {"type": "http.disconnect"}
 
 

@@ -6,18 +6,21 @@ import re
 import traceback
 from collections.abc import Collection, Mapping
 from random import getrandbits
+from types import TracebackType
 from typing import Any
 
 import structlog
 
 from plano_asgi._json import JSONObject, loads
 from plano_asgi.errors import BodyTooLarge, PlanoError, RequestError
+from plano_asgi.exchange import AnswerStopped
 from plano_asgi.wire.reasoning_pack import PREFIX
 
 MAX_VALUES = 1_000_000
 """Of one request body: a conversation of a million tokens has some thousands."""
 
 _MAX_TRACE_LINES = 500
+_PACKAGE = __name__.partition(".")[0]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 _PACKED = PREFIX.encode()
 _log = structlog.get_logger("plano_asgi")
@@ -88,6 +91,38 @@ def unexpected(error: Exception, request_id: str) -> PlanoError:
     """A bug as an error the client may see; the log gets the trace, nobody the content."""
     _log.error("internal_error", request_id=request_id, trace=trace_of(error))
     return PlanoError("Internal error; the request id identifies it in the gateway's log.")
+
+
+def as_stopped(error: Exception, request_id: str) -> AnswerStopped:
+    """What *error* of a filter or a check comes to: unless it says otherwise, a failure."""
+    if isinstance(error, AnswerStopped):
+        return error
+    failure = error if isinstance(error, PlanoError) else unexpected(error, request_id)
+    return AnswerStopped(failure, reason="error")
+
+
+def forget_frames(error: BaseException) -> None:
+    """
+    Take the traceback off *error*, and off what raised it, once the exchange that failed with it
+    is over: an error that is kept keeps every frame it passed, and these keep the exchange, which
+    keeps the error. What holds itself is left to the garbage collector, with both bodies.
+
+    One that was not caught here is left as it is: a host that asks us while it handles an error of
+    its own will want to see where that came from.
+    """
+    todo: list[BaseException | None] = [error]
+    while todo:
+        found = todo.pop()
+        trace = found.__traceback__ if found is not None else None
+        if found is None or trace is None or not _is_ours(trace):
+            continue
+        found.__traceback__ = None  # which also says that it was seen
+        todo += (found.__cause__, found.__context__, *getattr(found, "exceptions", ()))
+
+
+def _is_ours(trace: TracebackType) -> bool:
+    """Whether the frame that caught it last is one of this package."""
+    return str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] == _PACKAGE
 
 
 def trace_of(error: BaseException) -> str:

@@ -17,7 +17,7 @@ import anyio
 import structlog
 from starlette.types import Message, Send
 
-from plano_asgi.asgi.request import unexpected
+from plano_asgi.asgi.request import as_stopped, forget_frames
 from plano_asgi.asgi.tap_body import FilteredBody
 from plano_asgi.asgi.tap_headers import (
     for_new_body,
@@ -32,7 +32,7 @@ from plano_asgi.asgi.tap_headers import (
 )
 from plano_asgi.asgi.tap_stream import FilteredStream
 from plano_asgi.asgi.tap_voice import Voice
-from plano_asgi.errors import PlanoError, UpstreamProtocolError
+from plano_asgi.errors import UpstreamProtocolError
 from plano_asgi.exchange import AnswerStopped, Exchange, ResponseFilter
 from plano_asgi.wire.field_layout import FieldLayout
 from plano_asgi.wire.stream_forms import stream_form
@@ -134,6 +134,7 @@ class ResponseTap:
             self._exchange.disconnected = True
         finally:
             self._has_ended = True
+            forget_frames(stopped)
             self._stop()
 
     async def finish(self, *, failed: bool = False) -> None:
@@ -215,16 +216,14 @@ class ResponseTap:
 
     async def _passes_unseen(self) -> bool:
         """Whether a body that the app has the server send may go: not one that is to be judged."""
-        unseen = UpstreamProtocolError("The answer came in a way that cannot be looked into.")
         try:
             if not self._is_decided:
                 self._decide(b"")
-        except UpstreamProtocolError as exc:
-            unseen = exc
-        else:
             if self._body is None:
                 return True
-        await self.refuse(AnswerStopped(unseen, reason="error"))
+            raise UpstreamProtocolError("The answer came in a way that cannot be looked into.")
+        except UpstreamProtocolError as exc:
+            await self.refuse(AnswerStopped(exc, reason="error"))
         return False
 
     def _is_unclear(self, chunk: bytes) -> bool:
@@ -269,12 +268,8 @@ class ResponseTap:
                 self._body.add(chunk)
                 return None if more else await self._whole(self._body)
             return chunk
-        except AnswerStopped as exc:
-            stopped = exc
         except Exception as exc:
-            error = exc if isinstance(exc, PlanoError) else unexpected(exc, self._exchange.id)
-            stopped = AnswerStopped(error, reason="error")
-        await self.refuse(stopped)
+            await self.refuse(as_stopped(exc, self._exchange.id))
         return None
 
     async def _whole(self, body: FilteredBody) -> bytes:
@@ -360,7 +355,10 @@ async def close_filters(
         except anyio.get_cancelled_exc_class() as exc:
             cancelled = exc  # a bare task's: no scope shields from that; the others still hear
     if cancelled is not None:
-        raise cancelled
+        try:
+            raise cancelled
+        finally:
+            del cancelled  # its traceback leads here: it would hold itself
 
 
 async def _close(step: ResponseFilter, exchange: Exchange) -> None:

@@ -10,7 +10,7 @@ import anyio
 import structlog
 from starlette.types import Send
 
-from plano_asgi.asgi.request import unexpected
+from plano_asgi.asgi.request import as_stopped, forget_frames
 from plano_asgi.asgi.tap import ResponseTap, TapLimits, close_filters, take_filters
 from plano_asgi.asgi.tap_voice import Voice
 from plano_asgi.errors import PlanoError
@@ -51,6 +51,7 @@ async def run_steps(
     except BaseException as exc:
         if exchange.error is None and isinstance(exc, PlanoError):
             exchange.error = exc
+        exchange.beside = []
         if not exchange.is_heard:
             await close_filters(take_filters(exchange), exchange, limits.close_timeout_s)
         raise
@@ -169,25 +170,29 @@ class _Run:
             if not refusing:
                 judging.cancel()
         if failure is not None:
-            raise failure
+            try:
+                raise failure
+            finally:
+                del failure  # its traceback leads here: it would hold itself
 
 
 async def _first_stop(checks: Sequence[Check], request_id: str) -> AnswerStopped | None:
     """Run *checks* at once; the first that stops the answer ends the others."""
     found: list[AnswerStopped] = []
+    # A scope each: what is cancelled with its task group is left to the garbage collector.
+    scopes = [anyio.CancelScope() for _ in checks]
 
-    async def run(check: Check) -> None:
-        try:
-            await check()
-        except AnswerStopped as exc:
-            found.append(exc)
-        except Exception as exc:
-            error = exc if isinstance(exc, PlanoError) else unexpected(exc, request_id)
-            found.append(AnswerStopped(error, reason="error"))
-        if found:
-            tasks.cancel_scope.cancel()
+    async def run(check: Check, own: anyio.CancelScope) -> None:
+        with own:
+            try:
+                await check()
+            except Exception as exc:
+                found.append(as_stopped(exc, request_id))
+                forget_frames(exc)  # this one holds *found*
+                for scope in scopes:
+                    scope.cancel()
 
     async with anyio.create_task_group() as tasks:
-        for check in checks:
-            tasks.start_soon(run, check)
+        for check, scope in zip(checks, scopes, strict=True):
+            tasks.start_soon(run, check, scope)
     return found[0] if found else None

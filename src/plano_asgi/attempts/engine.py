@@ -113,6 +113,7 @@ class Engine:
                 without an end, the first one.
         """
         assert exchange.route is not None
+        outcome: Answer | UpstreamError | None = None
         failure: UpstreamError | None = None
         refusals: list[PlanoError] = []
         shortest_wait = float("inf")
@@ -139,7 +140,11 @@ class Engine:
             failure = outcome
             if not may_fail_over(failure) or not self._may_try_more(exchange):
                 break
-        raise failure or _untried(candidates, refusals, shortest_wait)
+        try:
+            raise failure or _untried(candidates, refusals, shortest_wait)
+        finally:  # their tracebacks lead here: they would hold themselves
+            outcome = failure = None
+            refusals.clear()
 
     def _ready(self, candidate: Candidate, prepare: Prepare) -> _Ready:
         provider = self._providers[candidate.provider]

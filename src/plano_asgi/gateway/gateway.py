@@ -15,9 +15,9 @@ from plano_asgi._json import JSONObject
 from plano_asgi.asgi.body import BODY_TIMEOUT_S, MAX_BODY_BYTES, ClientDisconnected, read_body
 from plano_asgi.asgi.disconnect import run_until_disconnect
 from plano_asgi.asgi.lifespan import serve_lifespan
-from plano_asgi.asgi.new_exchange import exchange_of
-from plano_asgi.asgi.request import request_id_of, unexpected
-from plano_asgi.asgi.respond import encode_headers, request_headers
+from plano_asgi.asgi.new_exchange import exchange_of, headers_of
+from plano_asgi.asgi.request import forget_frames, request_id_of, unexpected
+from plano_asgi.asgi.respond import encode_headers
 from plano_asgi.asgi.tap import MAX_FILTERED_BYTES, TapLimits
 from plano_asgi.asgi.tap_run import RequestStep
 from plano_asgi.attempts import BreakerPolicy, Breakers, Engine, RetryPolicy
@@ -244,7 +244,8 @@ class Gateway:
         await self._transports.aclose()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers, watched = request_headers(scope), exchange_of(scope)
+        watched = exchange_of(scope)
+        headers = headers_of(scope, watched)
         found = match(scope["path"], scope.get("root_path", ""))
         endpoint, tail = found if found else (None, "")
         dialect = error_dialect(headers)
@@ -263,10 +264,10 @@ class Gateway:
             await self._dispatch(call, endpoint)
         except ClientDisconnected:
             return
-        except PlanoError as exc:
-            await self._refuse(call, exc)
         except Exception as exc:
-            await self._refuse(call, unexpected(exc, call.id))
+            error = exc if isinstance(exc, PlanoError) else unexpected(exc, call.id)
+            await self._refuse(call, error)
+            forget_frames(exc)
 
     async def _dispatch(self, call: Call, endpoint: Endpoint | None) -> None:
         method = call.scope["method"]
@@ -335,7 +336,12 @@ class Gateway:
             )
             exchange.disconnected |= left and not call.ended
         finally:
+            # What holds itself is left to the garbage collector, with both bodies.
+            exchange.scope = scope = {**call.scope}
+            del scope[SCOPE_KEY]
             await self._pipeline.finalize(exchange)
+        if exchange.error is not None:
+            forget_frames(exchange.error)
 
     async def _work(
         self, call: Call, exchange: Exchange, endpoint: Endpoint, content: bytes | None

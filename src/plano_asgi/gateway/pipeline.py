@@ -333,9 +333,10 @@ async def answer_errors(call: Call, exchange: Exchange, work: Work) -> None:
         exchange.status = exc.status if isinstance(exc, PlanoError) else 500
         if call.started:
             raise
-        error = exc if isinstance(exc, PlanoError) else unexpected(exc, call.id)
-        try:
-            await call.reply_error(error, exchange)
+        try:  # no name for the error: it would hold itself, by its traceback
+            await call.reply_error(
+                exc if isinstance(exc, PlanoError) else unexpected(exc, call.id), exchange
+            )
         except ClientDisconnected:
             exchange.disconnected = True
 

@@ -47,7 +47,6 @@ async def relay_stream(call: Call, exchange: Exchange, answer: Answer, headers: 
     relay = _Relay(call, exchange, answer)
     await call.start(200, [*STREAM_HEADERS, *headers])
     exchange.timings.first_byte = time.monotonic()
-    failure: PlanoError | None = None
     framer = SSEFramer()
     try:
         await relay.emit(framer.feed(b"".join(answer.head)))
@@ -60,14 +59,15 @@ async def relay_stream(call: Call, exchange: Exchange, answer: Answer, headers: 
                         if relay.failed:
                             break
     except UpstreamError as exc:
-        failure = exc
+        await relay.end(framer.close(), exc)
     except OSError as exc:
         relay.cut()
         raise ClientDisconnected from exc  # of ``send``, asked directly: it is the hottest call
     except get_cancelled_exc_class():
         relay.cut()
         raise
-    await relay.end(framer.close(), failure)
+    else:
+        await relay.end(framer.close(), None)
 
 
 class _Relay:

@@ -89,6 +89,7 @@ class ChannelFilter(ResponseFilter):
         if parts.deltas and await self._change(parts.deltas):
             event.raw = None
             if parts.is_pure and not any(map(_TEXT, parts.deltas)):
+                event.parts = None  # a piece may hold its event: nobody else lets go of this one
                 return before
         return [*before, event] if before else (event,)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from typing import Literal
 
 from plano_asgi._json import dumps_str
@@ -50,29 +51,35 @@ class JSONHoldback:
     """
 
     def __init__(self, matcher: Matcher, *, mode: Literal["redact", "block"] = "redact") -> None:
-        self._text = _JSONText(matcher, self._heed)
-        self._blocks = mode == "block"
         self.rules: dict[str, float] = {}
         """The rules that matched so far, with the best score of each."""
+        self._text = _JSONText(matcher, partial(_heed, self.rules, blocks=mode == "block"))
 
     def feed(self, text: str, /) -> str:
         """What is decided now, *text* added."""
-        self._text.read(text, is_last=False)
-        return self._text.take()
+        return self._read(text, is_last=False)
 
     def flush(self) -> str:
         """The rest: the text ends here, whole or not."""
-        self._text.read("", is_last=True)
-        return self._text.take()
+        return self._read("", is_last=True)
 
     def abandon(self) -> str:
         """What was not let go yet, as it came: nobody looks at this text any more."""
         return self._text.abandon()
 
-    def _heed(self, match: Match) -> None:
-        if self._blocks or isinstance(match, Overflow):
-            raise MatchFound(match, self._text.take())
-        self.rules[match.rule] = max(match.score, self.rules.get(match.rule, match.score))
+    def _read(self, text: str, *, is_last: bool) -> str:
+        try:
+            self._text.read(text, is_last=is_last)
+        except MatchFound as exc:
+            exc.before = self._text.take()
+            raise
+        return self._text.take()
+
+
+def _heed(rules: dict[str, float], match: Match, *, blocks: bool) -> None:
+    if blocks or isinstance(match, Overflow):
+        raise MatchFound(match, "")
+    rules[match.rule] = max(match.score, rules.get(match.rule, match.score))
 
 
 def find_json(raw: str, matcher: Matcher) -> tuple[str, list[Match]]:
@@ -111,7 +118,7 @@ class _JSONText:
         self._out: list[str] = []
         self._rest = ""
         """An escape that is not whole yet."""
-        self._state = self._at_start
+        self._state = _JSONText._at_start
         self._run = _Run(scan_of(matcher))
         self._bare = _Bare(self._out)
         self._is_last = False
@@ -127,7 +134,7 @@ class _JSONText:
         place = 0
         try:
             while place < len(text):
-                place = self._state(text, place)
+                place = self._state(self, text, place)
         except Exception:
             self._rest = text[place:]
             raise
@@ -141,7 +148,8 @@ class _JSONText:
     def _at_start(self, text: str, place: int) -> int:
         end = self._pass_on(_BLANK, text, place)
         if end < len(text):
-            self._state = self._in_structure if text[end] in '{["' else self._in_plain_text
+            is_json = text[end] in '{["'
+            self._state = _JSONText._in_structure if is_json else _JSONText._in_plain_text
         return end
 
     def _in_plain_text(self, text: str, place: int) -> int:
@@ -152,14 +160,14 @@ class _JSONText:
         """Brackets, colons and commas after a string: what nearly all JSON has outside of them."""
         end = self._pass_on(_STRUCTURE, text, place)
         if end < len(text):
-            self._state = self._between_strings
+            self._state = _JSONText._between_strings
         return end
 
     def _between_strings(self, text: str, place: int) -> int:
         if text[place] == '"':
             self._end_run()
             self._out.append('"')
-            self._state = self._in_string
+            self._state = _JSONText._in_string
             return place + 1
         found = _OUTSIDE.match(text, place)
         end = found.end() if found else place
@@ -180,7 +188,7 @@ class _JSONText:
             return place
         self._end_run()
         self._out.append('"')
-        self._state = self._in_structure
+        self._state = _JSONText._in_structure
         return place + 1
 
     def _string_piece(self, text: str, place: int) -> tuple[str, str] | None:
@@ -215,9 +223,9 @@ class _JSONText:
         for text, match in pieces:
             if match is not None:
                 self._on_match(match)
-            if state == self._between_strings:
+            if state is _JSONText._between_strings:
                 self._bare.write(text, is_new=match is not None)
-            elif match is not None and state == self._in_string:
+            elif match is not None and state is _JSONText._in_string:
                 out.append(_escaped(text))
             else:
                 out.append(text)

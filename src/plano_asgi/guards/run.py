@@ -164,13 +164,17 @@ async def ask_all(
         return [await _passed(*subjects[0], message, may_redact, stream)]
     verdicts: dict[int, Verdict] = {}
     failures: list[PlanoError] = []
+    # A scope each: what is cancelled with its task group is left to the garbage collector.
+    scopes = [anyio.CancelScope() for _ in subjects]
 
     async def ask(index: int) -> None:
-        try:
-            verdicts[index] = await _passed(*subjects[index], message, may_redact, stream)
-        except PlanoError as exc:  # kept out of the task group, which would wrap it in a group
-            failures.append(exc)
-            tasks.cancel_scope.cancel()
+        with scopes[index]:
+            try:
+                verdicts[index] = await _passed(*subjects[index], message, may_redact, stream)
+            except PlanoError as exc:  # kept out of the task group, which would wrap it in a group
+                failures.append(exc)
+                for scope in scopes:
+                    scope.cancel()
 
     if subjects:
         async with anyio.create_task_group() as tasks:
@@ -180,7 +184,10 @@ async def ask_all(
                 else:
                     stream.begin(guard).run(tasks.start_soon, ask, index)
     if failures:
-        raise failures[0]
+        try:
+            raise failures[0]
+        finally:
+            failures.clear()  # its traceback leads here: it would hold itself
     return [verdicts[index] for index in range(len(subjects))]
 
 

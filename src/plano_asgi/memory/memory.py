@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 import structlog
 
-from plano_asgi.asgi.request import trace_of
+from plano_asgi.asgi.request import forget_frames, trace_of
 from plano_asgi.conversation import Message, ToolResultPart
 from plano_asgi.errors import ConfigurationError, MemoryUnavailable, RequestError
 from plano_asgi.exchange import Exchange
@@ -124,6 +124,7 @@ class Memory:
             except Exception as exc:  # an embedder or a hook of the user's: open, and told
                 text, activity.error, failed = "", exc, True
                 _log.error("memory_recall_failed", request_id=exchange.id, trace=trace_of(exc))
+                forget_frames(exc)  # this one holds *activity*
             hits = exchange.facts.get("memory_hits")
             activity.note(hits=hits)
         exchange.facts["memory_store"] = "error" if failed else "hit" if hits else "miss"

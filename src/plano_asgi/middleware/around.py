@@ -23,7 +23,7 @@ from plano_asgi.asgi.disconnect import run_until_disconnect
 from plano_asgi.asgi.known_paths import KnownPath, request_layout
 from plano_asgi.asgi.new_exchange import exchange_of, new_exchange
 from plano_asgi.asgi.replay import Replay, with_length
-from plano_asgi.asgi.request import has_packed_reasoning, unexpected
+from plano_asgi.asgi.request import forget_frames, has_packed_reasoning, unexpected
 from plano_asgi.asgi.tap import MAX_FILTERED_BYTES, TapLimits, close_filters
 from plano_asgi.asgi.tap_headers import is_json
 from plano_asgi.asgi.tap_run import Listeners, RequestStep, run_steps, run_tapped
@@ -109,6 +109,7 @@ class ExchangeMiddleware:
             return
         except RequestError as exc:
             exchange.error = exc
+            forget_frames(exc)
             await say(send, voice.error(exc))
             return
         live = Replay(content, receive)
@@ -118,6 +119,10 @@ class ExchangeMiddleware:
         exchange.identity = await self._identify(scope)
         try:
             await self._run(exchange, voice, scope, live, send)
+        except Exception:
+            if exchange is not shared:
+                exchange.error = None  # it goes on, and its frames hold the exchange
+            raise
         finally:
             if exchange is not shared:
                 exchange.timings.ended = time.monotonic()
@@ -149,8 +154,15 @@ class ExchangeMiddleware:
     async def _run(
         self, exchange: Exchange, voice: Voice, scope: Scope, live: Replay, send: Send
     ) -> None:
-        scope = {**scope, SCOPE_KEY: exchange}
-        exchange.scope = scope
+        inner = exchange.scope = {**scope, SCOPE_KEY: exchange}
+        try:
+            await self._work(exchange, voice, inner, live, send)
+        finally:
+            exchange.scope = scope  # what holds itself is left to the garbage collector
+
+    async def _work(
+        self, exchange: Exchange, voice: Voice, scope: Scope, live: Replay, send: Send
+    ) -> None:
         outcome = await self._request_side(exchange, voice, live)
         if outcome is None:
             return
@@ -200,7 +212,9 @@ class ExchangeMiddleware:
             return voice.refusal(exc.text, exc.reason)
         except Exception as exc:
             exchange.error = exc
-            return voice.error(exc if isinstance(exc, PlanoError) else unexpected(exc, exchange.id))
+            bad = exc if isinstance(exc, PlanoError) else unexpected(exc, exchange.id)
+            forget_frames(exc)
+            return voice.error(bad)
         return listeners
 
     async def _close(self, listeners: Listeners, exchange: Exchange) -> None:

@@ -179,6 +179,8 @@ class FieldEditor:
 
     def seal(self, event: WireEvent, /) -> WireEvent:
         """See ``StreamEditor``: such a stream repeats nothing and counts nothing."""
+        if isinstance(event.data, str):
+            event.parts = None  # its piece holds the event, and the event that
         return event
 
     def stop(self, reason: FinishReason, text: str, /) -> list[WireEvent]:

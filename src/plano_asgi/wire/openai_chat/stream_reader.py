@@ -199,7 +199,7 @@ class _ChoiceReader:
         self._index = index
         self._part = -1
         self._open: object = None
-        self._tools = ToolSlots(index, self._open_call)
+        self._tools = ToolSlots(index)
         self._finish: FinishReason | None = None
         self._stop: str | None = None
         self._told = False
@@ -222,9 +222,10 @@ class _ChoiceReader:
             yield OpaqueAdded(block=block, choice=self._index, part=self._in_part("audio"))
         for call in _list(delta.get("tool_calls")):
             if isinstance(call, dict):
-                yield from self._tools.read(call)
+                yield from self._tools.read(call, self._open_call)
         if isinstance(call := delta.get("function_call"), dict):
-            yield from self._tools.read({"index": "function_call", "function": call})
+            legacy = {"index": "function_call", "function": call}
+            yield from self._tools.read(legacy, self._open_call)
 
     def plain(self, choice: JSONObject, raw: JSONObject) -> TextDelta | None:
         """The event of *choice* if all it says is more of an open text, or the first of it."""

@@ -39,32 +39,30 @@ class _Slot:
 
 
 class ToolSlots:
-    """
-    The tool calls of one choice.
+    """The tool calls of choice number *choice*."""
 
-    Args:
-        choice: Its index.
-        open_part: Called for each new call: opens a part, returns its number.
-    """
+    __slots__ = ("_by_index", "_choice", "_slots")
 
-    __slots__ = ("_by_index", "_choice", "_open_part", "_slots")
-
-    def __init__(self, choice: int, open_part: Callable[[], int]) -> None:
+    def __init__(self, choice: int) -> None:
         self._choice = choice
-        self._open_part = open_part
         self._slots: list[_Slot] = []
         self._by_index: dict[object, _Slot] = {}
 
     def __len__(self) -> int:
         return len(self._slots)
 
-    def read(self, call: JSONObject) -> Iterator[ToolCallStarted | ToolCallDelta]:
-        """Events of one entry of ``delta.tool_calls``."""
+    def read(
+        self, call: JSONObject, open_part: Callable[[], int]
+    ) -> Iterator[ToolCallStarted | ToolCallDelta]:
+        """
+        Events of one entry of ``delta.tool_calls``. *open_part* is called for a new call: it opens
+        a part, and returns its number.
+        """
         custom = isinstance(call.get("custom"), dict)
         inner: Any = call.get("custom" if custom else "function")
         inner = inner if isinstance(inner, dict) else {}
         name = text_of(inner.get("name"))
-        slot = self._slot(call.get("index"), text_of(call.get("id")), name)
+        slot = self._slot(call.get("index"), text_of(call.get("id")), name, open_part)
         slot.custom = slot.custom or custom
         slot.name = slot.name or name
         slot.held += arguments_text(inner.get("input" if custom else "arguments"))
@@ -79,7 +77,7 @@ class ToolSlots:
             if not slot.started:
                 yield from self._emit(slot)
 
-    def _slot(self, index: object, id: str, name: str) -> _Slot:
+    def _slot(self, index: object, id: str, name: str, open_part: Callable[[], int]) -> _Slot:
         key = index if isinstance(index, int) else None
         slot = self._by_index.get(key)
         if key is None and slot is not None:
@@ -90,7 +88,7 @@ class ToolSlots:
         ):
             slot = None
         if slot is None:
-            slot = _Slot(len(self._slots), self._open_part(), id or new_id("call_"))
+            slot = _Slot(len(self._slots), open_part(), id or new_id("call_"))
             self._slots.append(slot)
         self._by_index[key] = slot
         return slot

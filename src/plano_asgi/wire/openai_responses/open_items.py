@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from plano_asgi._json import JSONObject
+from plano_asgi._json import JSONObject, dumps
 from plano_asgi.conversation import (
     Citation,
     ReasoningPart,
@@ -21,19 +20,39 @@ from plano_asgi.wire.openai_responses.names import NAME, new_id
 from plano_asgi.wire.openai_responses.parts import write_citation
 from plano_asgi.wire.openai_responses.reasoning import write_output
 from plano_asgi.wire.openai_responses.response import call_item, full_logprob
+from plano_asgi.wire.sse import encode
 from plano_asgi.wire.tools import Declared, InputStream
 
 
-class Sink(Protocol):
-    """Where items put their events."""
+class Sink:
+    """Where a stream's events are put, its items' and its own, to be sent together."""
+
+    __slots__ = ("_events", "_sequence", "output")
+
+    def __init__(self) -> None:
+        self.output: list[JSONObject] = []
+        """Every item, as far as it has come."""
+        self._sequence = 0
+        self._events: list[bytes] = []
 
     def emit(self, kind: str, **fields: object) -> None:
-        """Send one event."""
-        ...
+        """Queue one event with the next sequence number."""
+        event = {"type": kind, "sequence_number": self._sequence, **fields}
+        self._sequence += 1
+        self._events.append(encode(dumps(event), kind))
 
     def add_item(self, item: JSONObject) -> int:
-        """Announce an item and return its output index; *item* is completed in place."""
-        ...
+        """Announce *item*; return its output index. The caller completes the object in place."""
+        self.output.append(item)
+        index = len(self.output) - 1
+        self.emit("response.output_item.added", output_index=index, item=item)
+        return index
+
+    def take(self) -> bytes:
+        """Every event since the last call, encoded."""
+        data = b"".join(self._events)
+        self._events.clear()
+        return data
 
 
 class OpenItem(ABC):

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from plano_asgi._json import JSONObject, dumps
+from plano_asgi._json import JSONObject
 from plano_asgi.conversation import (
     ChatRequest,
     FinishReason,
@@ -38,9 +38,9 @@ from plano_asgi.wire.openai_responses.open_items import (
     OpenItem,
     OpenMessage,
     OpenReasoning,
+    Sink,
 )
 from plano_asgi.wire.openai_responses.response import response_head, response_id
-from plano_asgi.wire.sse import encode
 from plano_asgi.wire.tools import Declared, declared_tools
 
 
@@ -51,14 +51,12 @@ class ResponsesStreamWriter:
         self._request = request
         self._declared = declared_tools(request)
         self._head: JSONObject | None = None
-        self._output: list[JSONObject] = []
         self._open: OpenMessage | OpenReasoning | None = None
         self._calls: dict[int, OpenCall] = {}
         self._messages: dict[int, OpenMessage] = {}
         self._finish: FinishReason | None = None
         self._usage: Usage | None = None
-        self._sequence = 0
-        self._out: list[bytes] = []
+        self._sink = Sink()
 
     def write(self, events: Sequence[StreamEvent]) -> bytes:
         """Encode *events* of the first choice; the API has no other one."""
@@ -66,7 +64,7 @@ class ResponsesStreamWriter:
             handler = _HANDLERS.get(type(event))
             if handler is not None and getattr(event, "choice", 0) == 0:
                 handler(self, event)
-        return self._flush()
+        return self._sink.take()
 
     def finish(self) -> bytes:
         """Close what is open, then ``response.completed``, or ``incomplete`` if it was cut."""
@@ -77,7 +75,7 @@ class ResponsesStreamWriter:
             cut = end.status == "incomplete" and item is unfinished[-1]
             item.close("incomplete" if cut else "completed")
         self._terminal(f"response.{end.status}", end.fields())
-        return self._flush()
+        return self._sink.take()
 
     def fail(self, error: PlanoError) -> bytes:
         """``response.failed`` with what there is of the output."""
@@ -85,7 +83,7 @@ class ResponsesStreamWriter:
         for item in self._unfinished():
             item.abandon()
         self._terminal("response.failed", {"status": "failed", "error": failure(error)})
-        return self._flush()
+        return self._sink.take()
 
     # ----------------------------------------------------------------- the response
 
@@ -99,8 +97,8 @@ class ResponsesStreamWriter:
         created = int(time.time()) if start.created is None else start.created
         self._head = response_head(self._request, response_id(start.id), start.model, created)
         self._head |= write_tier(start.service_tier)
-        self.emit("response.created", response=self._head)
-        self.emit("response.in_progress", response=self._head)
+        self._sink.emit("response.created", response=self._head)
+        self._sink.emit("response.in_progress", response=self._head)
 
     def _on_finished(self, event: Finished) -> None:
         self._finish = event.reason
@@ -113,27 +111,10 @@ class ResponsesStreamWriter:
         body = self._head | fields
         if body["status"] == "completed":
             body["completed_at"] = max(int(time.time()), body["created_at"])
-        self.emit(kind, response=body | {"output": self._output, "usage": write_usage(self._usage)})
+        body |= {"output": self._sink.output, "usage": write_usage(self._usage)}
+        self._sink.emit(kind, response=body)
 
-    # ----------------------------------------------------------------- events and items
-
-    def emit(self, kind: str, **fields: object) -> None:
-        """Queue one event with the next sequence number."""
-        event = {"type": kind, "sequence_number": self._sequence, **fields}
-        self._sequence += 1
-        self._out.append(encode(dumps(event), kind))
-
-    def add_item(self, item: JSONObject) -> int:
-        """Announce *item*; return its output index. The caller completes the object in place."""
-        self._output.append(item)
-        index = len(self._output) - 1
-        self.emit("response.output_item.added", output_index=index, item=item)
-        return index
-
-    def _flush(self) -> bytes:
-        data = b"".join(self._out)
-        self._out.clear()
-        return data
+    # ----------------------------------------------------------------- items
 
     def _close_open(self) -> None:
         if self._open is not None:
@@ -159,7 +140,7 @@ class ResponsesStreamWriter:
     def _message(self) -> OpenMessage:
         if not isinstance(self._open, OpenMessage):
             self._close_open()
-            self._open = OpenMessage(self)
+            self._open = OpenMessage(self._sink)
         return self._open
 
     def _on_citation(self, event: CitationAdded) -> None:
@@ -176,14 +157,14 @@ class ResponsesStreamWriter:
         current = self._open
         if not isinstance(current, OpenReasoning) or current.part_number != event.part:
             self._close_open()
-            self._open = current = OpenReasoning(self, event)
+            self._open = current = OpenReasoning(self._sink, event)
         current.add(event)
 
     def _on_call(self, event: ToolCallStarted) -> None:
         self._begin()
         self._close_open()
         declared = self._declared.get(event.name, Declared())
-        self._calls[event.index] = OpenCall(self, event, declared)
+        self._calls[event.index] = OpenCall(self._sink, event, declared)
 
     def _on_arguments(self, event: ToolCallDelta) -> None:
         if call := self._calls.get(event.index):
@@ -195,8 +176,8 @@ class ResponsesStreamWriter:
         self._begin()
         self._close_open()
         item = event.block.raw
-        index = self.add_item(item)
-        self.emit("response.output_item.done", output_index=index, item=item)
+        index = self._sink.add_item(item)
+        self._sink.emit("response.output_item.done", output_index=index, item=item)
 
 
 _HANDLERS: dict[type, Callable[[ResponsesStreamWriter, Any], None]] = {
