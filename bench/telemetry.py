@@ -125,7 +125,7 @@ SUBJECTS: Mapping[str, Callable[[], Telemetry]] = {
     "Prometheus metrics": lambda: Telemetry(metrics=Metrics([PrometheusMeters()]), signals=False),
     "OpenTelemetry metrics": lambda: Telemetry(metrics=_otel_metrics(), signals=False),
     "access log": lambda: Telemetry(access_log=AccessLog("json", stream=_Sink()), signals=False),
-    "signals": lambda: Telemetry(),
+    "signals": lambda: Telemetry(on_outcome=[lambda _: None]),
     "spans, Prometheus, cost": lambda: Telemetry(
         tracer_provider=_spans(),
         metrics=Metrics([PrometheusMeters()]),

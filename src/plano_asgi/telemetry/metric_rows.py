@@ -62,11 +62,12 @@ STEP_BUCKETS: Final = (
 """Seconds, for steps in this process and small services: guards, decisions."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Metric:
     """
     One instrument: *unit* in UCUM, *buckets* (upper bounds, in that unit) of a histogram.
-    *attributes* are the only ones it carries.
+    *attributes* are the only ones it carries. There is one of each: it is equal to itself alone,
+    which is what makes it a cheap key.
     """
 
     name: str
