@@ -33,7 +33,8 @@ class Watcher(Protocol):
     def headers(self, activity: Activity | None) -> dict[str, str]:
         """
         Headers, new ones, that carry the trace to a provider asked within *activity*, with what
-        strangers may know (no baggage). ``None``: to a service of one's own, whatever is being done.
+        strangers may know (no baggage). ``None``: to a service of one's own, whatever is being
+        done.
         """
         ...
 

@@ -120,7 +120,7 @@ class Watched:
 
             self._server = OpenTelemetryMiddleware(
                 _go_on,
-                tracer_provider=self._telemetry.provider,
+                tracer_provider=self._telemetry.light_provider(),
                 meter_provider=NoOpMeterProvider(),
                 exclude_spans=["receive", "send"],
             )

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _SAMPLED, _RANDOM = 1, 2  # of trace flags
 _UNSET = Status(StatusCode.UNSET)
+_PLAIN = frozenset((str, int, float, bool))
 _CHANGING = threading.RLock()
 """
 Of all spans: it is held for about a microsecond. One that its holder may take once more: the SDK
@@ -54,13 +55,15 @@ _FIELDS = {
 }
 
 
-def light_tracer(tracer: object, name: str, schema_url: str) -> LightTracer | None:
+def light_tracer(
+    tracer: object, name: str, schema_url: str, version: str = ""
+) -> LightTracer | None:
     """
     A maker of lighter spans, if *tracer* is the SDK's and works as is known here; ``None`` for one
     of another make, one that cuts values, or tells metrics of its own workings.
 
     Args:
-        name, schema_url: What *tracer* was asked for with.
+        name, schema_url, version: What *tracer* was asked for with.
     """
     if type(tracer) is not sdk.Tracer or vars(sdk.ReadableSpan("")).keys() != _FIELDS:
         return None
@@ -72,7 +75,17 @@ def light_tracer(tracer: object, name: str, schema_url: str) -> LightTracer | No
         and limits.max_span_attribute_length is None
         and limits.max_attribute_length is None
     )
-    return LightTracer(tracer, InstrumentationScope(name, "", schema_url)) if is_known else None
+    return (
+        LightTracer(tracer, InstrumentationScope(name, version, schema_url)) if is_known else None
+    )
+
+
+def are_plain(attributes: Mapping[str, Any]) -> bool:
+    """Whether the SDK would take all of these as they are."""
+    for name, value in attributes.items():
+        if type(value) not in _PLAIN or type(name) is not str or not name:
+            return False
+    return True
 
 
 class LightTracer:
@@ -212,6 +225,9 @@ class LightSpan(Span, sdk.ReadableSpan):
 
     def set_attributes(self, attributes: Mapping[str, AnyValue]) -> None:
         """Add what of *attributes* an exporter can write."""
+        if type(self._attributes) is dict and are_plain(attributes):
+            self.put_checked(attributes)
+            return
         with _CHANGING:
             if not isinstance(self._attributes, BoundedAttributes):
                 most = self.most_attributes
@@ -220,7 +236,13 @@ class LightSpan(Span, sdk.ReadableSpan):
 
     def set_attribute(self, key: str, value: AnyValue) -> None:
         """Add one."""
-        self.set_attributes({key: value})
+        attributes = self._attributes
+        if not (type(attributes) is dict and type(value) in _PLAIN and type(key) is str and key):
+            self.set_attributes({key: value})
+            return
+        with _CHANGING:
+            if self._end_time is None:
+                attributes[key] = value
 
     def add_event(self, name: str, attributes: Given = None, timestamp: int | None = None) -> None:
         """Add an event, now or at *timestamp* (nanoseconds)."""

@@ -137,6 +137,15 @@ class Telemetry:
             self._tracer = provider, _starter(provider)
         return self._tracer[1]
 
+    def light_provider(self) -> TracerProvider:
+        """The provider, for an instrumentation that makes a span of every request."""
+        provider = self.provider or trace.get_tracer_provider()
+        if "opentelemetry.sdk.trace" not in sys.modules:  # as below
+            return provider
+        from plano_asgi.telemetry.light_provider import LightProvider
+
+        return LightProvider(provider)
+
     @property
     def is_prepared(self) -> bool:
         """Nothing has to be read from files any more before an exchange can be looked at."""
