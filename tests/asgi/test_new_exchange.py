@@ -28,6 +28,14 @@ def test_headers_that_a_middleware_changed_count() -> None:
     assert headers_of(scope, exchange)["a"] == "3"
 
 
+def test_headers_changed_inside_of_a_pair_count() -> None:
+    """There are servers whose pairs are lists."""
+    scope = {**SCOPE, "headers": [[b"authorization", b"Bearer mine"]]}
+    exchange = new_exchange(KNOWN_PATHS["/chat/completions"], scope)
+    scope["headers"][0][1] = b"Bearer other"
+    assert headers_of(scope, exchange) == {"authorization": "Bearer other"}
+
+
 def test_without_an_exchange_they_are_read() -> None:
     """Repeated ones are joined."""
     assert headers_of({"headers": [(b"a", b"1"), (b"a", b"2")]}, None) == {"a": "1, 2"}

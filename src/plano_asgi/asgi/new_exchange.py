@@ -29,7 +29,7 @@ def exchange_of(scope: Scope) -> Exchange | None:
 
 def headers_of(scope: Scope, exchange: Exchange | None) -> Mapping[str, str]:
     """Those of *scope*: as *exchange* has read them, if they are still the same."""
-    if exchange is not None and exchange.raw_headers == tuple(scope["headers"]):
+    if exchange is not None and exchange.raw_headers == _fixed(scope):
         return exchange.headers
     return request_headers(scope)
 
@@ -44,11 +44,25 @@ def new_exchange(known: KnownPath, scope: Scope) -> Exchange:
         scope=scope,
         path=scope["path"],
         headers=headers,
-        raw_headers=tuple(scope["headers"]),
+        raw_headers=_fixed(scope),
         body={},
         read_request=DIALECTS[known.dialect].read_request if known.dialect else _no_request,
         is_read=False,
     )
+
+
+def let_go(exchange: Exchange) -> None:
+    """
+    It is over: it keeps its scope, but not itself in it. What holds itself is left to the garbage
+    collector, with both bodies.
+    """
+    exchange.scope = scope = {**exchange.scope}
+    scope.pop(SCOPE_KEY, None)
+
+
+def _fixed(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
+    """Its headers as nobody can change them: servers may have lists of lists."""
+    return tuple(map(tuple, scope["headers"]))
 
 
 def _no_request(_body: object) -> ChatRequest:

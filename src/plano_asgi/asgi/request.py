@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 import traceback
 from collections.abc import Collection, Mapping
 from random import getrandbits
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 import structlog
@@ -107,17 +108,31 @@ def forget_frames(error: BaseException) -> None:
     is over: an error that is kept keeps every frame it passed, and these keep the exchange, which
     keeps the error. What holds itself is left to the garbage collector, with both bodies.
 
-    One that was not caught here is left as it is: a host that asks us while it handles an error of
-    its own will want to see where that came from.
+    What else it was raised beside is left as it is where it was not caught here, or is still on
+    its way out: a host that asks us while it handles an error of its own, or whose error passes us
+    by, will want to see where that came from.
     """
     todo: list[BaseException | None] = [error]
+    running = _running_frames()
     while todo:
         found = todo.pop()
         trace = found.__traceback__ if found is not None else None
         if found is None or trace is None or not _is_ours(trace):
             continue
+        if found is not error and trace.tb_frame in running:
+            continue
         found.__traceback__ = None  # which also says that it was seen
         todo += (found.__cause__, found.__context__, *getattr(found, "exceptions", ()))
+
+
+def _running_frames() -> set[FrameType]:
+    """Those of whoever asked our caller, and further out: our own would hold themselves."""
+    found: set[FrameType] = set()
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        found.add(frame)
+        frame = frame.f_back
+    return found
 
 
 def _is_ours(trace: TracebackType) -> bool:

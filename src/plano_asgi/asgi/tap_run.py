@@ -10,7 +10,7 @@ import anyio
 import structlog
 from starlette.types import Send
 
-from plano_asgi.asgi.request import as_stopped, forget_frames
+from plano_asgi.asgi.request import as_stopped
 from plano_asgi.asgi.tap import ResponseTap, TapLimits, close_filters, take_filters
 from plano_asgi.asgi.tap_voice import Voice
 from plano_asgi.errors import PlanoError
@@ -188,11 +188,12 @@ async def _first_stop(checks: Sequence[Check], request_id: str) -> AnswerStopped
                 await check()
             except Exception as exc:
                 found.append(as_stopped(exc, request_id))
-                forget_frames(exc)  # this one holds *found*
                 for scope in scopes:
                     scope.cancel()
 
     async with anyio.create_task_group() as tasks:
         for check, scope in zip(checks, scopes, strict=True):
             tasks.start_soon(run, check, scope)
-    return found[0] if found else None
+    first = found[0] if found else None
+    found.clear()  # frames of these hold it
+    return first

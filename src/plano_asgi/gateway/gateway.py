@@ -15,7 +15,7 @@ from plano_asgi._json import JSONObject
 from plano_asgi.asgi.body import BODY_TIMEOUT_S, MAX_BODY_BYTES, ClientDisconnected, read_body
 from plano_asgi.asgi.disconnect import run_until_disconnect
 from plano_asgi.asgi.lifespan import serve_lifespan
-from plano_asgi.asgi.new_exchange import exchange_of, headers_of
+from plano_asgi.asgi.new_exchange import exchange_of, headers_of, let_go
 from plano_asgi.asgi.request import forget_frames, request_id_of, unexpected
 from plano_asgi.asgi.respond import encode_headers
 from plano_asgi.asgi.tap import MAX_FILTERED_BYTES, TapLimits
@@ -336,10 +336,10 @@ class Gateway:
             )
             exchange.disconnected |= left and not call.ended
         finally:
-            # What holds itself is left to the garbage collector, with both bodies.
-            exchange.scope = scope = {**call.scope}
-            del scope[SCOPE_KEY]
-            await self._pipeline.finalize(exchange)
+            try:
+                await self._pipeline.finalize(exchange)
+            finally:
+                let_go(exchange)
         if exchange.error is not None:
             forget_frames(exchange.error)
 

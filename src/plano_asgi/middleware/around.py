@@ -21,7 +21,7 @@ from plano_asgi._json import dumps
 from plano_asgi.asgi.body import BODY_TIMEOUT_S, MAX_BODY_BYTES, ClientDisconnected, read_body
 from plano_asgi.asgi.disconnect import run_until_disconnect
 from plano_asgi.asgi.known_paths import KnownPath, request_layout
-from plano_asgi.asgi.new_exchange import exchange_of, new_exchange
+from plano_asgi.asgi.new_exchange import exchange_of, let_go, new_exchange
 from plano_asgi.asgi.replay import Replay, with_length
 from plano_asgi.asgi.request import forget_frames, has_packed_reasoning, unexpected
 from plano_asgi.asgi.tap import MAX_FILTERED_BYTES, TapLimits, close_filters
@@ -158,7 +158,7 @@ class ExchangeMiddleware:
         try:
             await self._work(exchange, voice, inner, live, send)
         finally:
-            exchange.scope = scope  # what holds itself is left to the garbage collector
+            let_go(exchange)
 
     async def _work(
         self, exchange: Exchange, voice: Voice, scope: Scope, live: Replay, send: Send
