@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -118,6 +119,46 @@ def test_an_exchange_is_told_though_its_task_is_cancelled_before() -> None:
     watching = asyncio.run(cancelled())
     assert watching.chat.name == "chat openai/gpt-4o"
     assert (len(watching.outcomes), watching.in_flight) == (1, 0.0)
+
+
+class StuckPrices(SlowPrices):
+    """A list whose prices take long to find, too."""
+
+    def __init__(self, reading: asyncio.Event) -> None:
+        super().__init__(reading)
+        self.looking, self.go_on = threading.Event(), threading.Event()
+
+    def price(self, provider: str, model: str, called: tuple[str, ...] = ()) -> Any:
+        self.looking.set()
+        self.go_on.wait(10)
+        return None
+
+
+def test_an_exchange_is_told_though_its_task_is_cancelled_in_a_thread() -> None:
+    """It ended while the first still waits for the prices: told once, and the cancel goes on."""
+
+    async def cancelled() -> Watching:
+        reading = asyncio.Event()
+        prices = StuckPrices(reading)
+        watching = Watching(signals=False, prices=prices)
+        plano, _ = gateway(answer(USED), telemetry=watching.telemetry)
+        first = asyncio.ensure_future(drive(plano, CHAT, ASK))
+        await reading.wait()
+        second = asyncio.ensure_future(drive(plano, CHAT, ASK))
+        assert await asyncio.to_thread(prices.looking.wait, 10)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        assert len(watching.outcomes) == 1
+        prices.go_on.set()
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        return watching
+
+    watching = asyncio.run(cancelled())
+    assert (len(watching.outcomes), watching.in_flight) == (2, 0.0)
+    assert len([span for span in watching.spans.ended if span.name.startswith("chat")]) == 2
 
 
 @pytest.mark.anyio

@@ -138,12 +138,23 @@ class Watch:
         end_ns = time_ns() - int((now - ended) * _NANO)
         timings = self._exchange.timings
         timings.ended = timings.ended or ended
+        try:
+            if self._is_heard:
+                await self._find_out(ended, end_ns)
+            elif self._spans is not None:
+                self._spans.span.end(end_ns)
+        finally:
+            self._let_go()
+
+    @property
+    def _is_heard(self) -> bool:
+        """Whether anybody wants to know what came of it."""
         spans = self._spans
-        if not (self._telemetry.listeners or (spans is not None and spans.is_recording)):
-            if spans is not None:
-                spans.span.end(end_ns)
-            return  # nobody would hear of it
-        if self._telemetry.is_prepared and (outcome := self._told(ended)) is not None:
+        return bool(self._telemetry.listeners) or (spans is not None and spans.is_recording)
+
+    async def _find_out(self, ended: float, end_ns: int) -> None:
+        outcome = self._told(ended) if self._telemetry.is_prepared else None
+        if outcome is not None:
             self._tell(outcome, end_ns)
             return
         copies = self._copies(ended)
@@ -151,6 +162,12 @@ class Watch:
             outcome = await self._outcome(copies)
         finally:  # also where the task is cancelled meanwhile
             self._tell(outcome or bare_outcome(self._exchange, copies), end_ns)
+
+    def _let_go(self) -> None:
+        """Of the error: its frames hold this watch, and the exchange."""
+        error, self._error = self._error, None
+        if error is not None and self._exchange.error is error:
+            self._exchange.error = None
 
     @property
     def _is_deep(self) -> bool:
@@ -222,7 +239,7 @@ class Watch:
 
     def _tell(self, outcome: Outcome, end_ns: int) -> None:
         telemetry, spans, attributes = self._telemetry, self._spans, _NOTHING
-        if spans is not None and spans.is_recording:
+        if spans is not None and spans.span.is_recording():
             try:
                 name, attributes = named_request(self._exchange, telemetry.names)
                 attributes |= outcome_attributes(outcome, telemetry.names)
@@ -236,9 +253,6 @@ class Watch:
         telemetry.tell(outcome)
         if spans is not None:
             end_with(spans.span, attributes, end_ns)
-        error, self._error = self._error, None  # its frames hold this watch, and the exchange
-        if error is not None and self._exchange.error is error:
-            self._exchange.error = None
 
     def _describe(
         self, spans: ExchangeSpans, outcome: Outcome, name: str, attributes: Attributes
